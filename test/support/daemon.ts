@@ -1,0 +1,132 @@
+/** Starts the real daemon as a process of its own, in a folder of its own, and stops it again. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const mainFile = resolve(import.meta.dirname, '../../src/main.ts');
+
+export interface DaemonOptions {
+  /** Arguments after `serve`; `--dev` where none are given. */
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** The folder it runs in; one of its own, removed at the end, where none is given. */
+  readonly cwd?: string;
+}
+
+export interface Daemon extends AsyncDisposable {
+  readonly cwd: string;
+  readonly process: ChildProcess;
+  /** `unix:` target of its development socket. */
+  readonly socket: string;
+  /** Host and port of its loopback listener. */
+  readonly tcp: string;
+  /** Base address of its HTTP endpoint. */
+  readonly http: string;
+  /** All that it has printed so far. */
+  output(): string;
+  /** Sends SIGTERM and waits for the exit code. */
+  stop(): Promise<number | null>;
+}
+
+/** A folder that is removed when its scope ends. */
+export async function temporaryFolder(): Promise<{ path: string } & AsyncDisposable> {
+  const path = await mkdtemp(join(tmpdir(), 'keyproxy-test-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+}
+
+/** A loopback port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const address = server.address();
+  await new Promise((done) => server.close(done));
+  if (address === null || typeof address === 'string') throw new Error('no port was given');
+  return address.port;
+}
+
+/** Runs `keyproxy` to its end and returns what it printed and its exit code. */
+export function runKeyproxy(
+  args: readonly string[],
+  options: { cwd?: string; env?: Readonly<Record<string, string>> } = {},
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [mainFile, ...args], {
+    cwd: options.cwd,
+    env: { ...process.env, NODE_ENV: '', ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  return new Promise((done, fail) => {
+    child.once('error', fail);
+    child.once('close', (code) => done({ code, stdout, stderr }));
+  });
+}
+
+/** Starts `keyproxy serve` and returns once its readiness probe answers 200. */
+export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
+  const own = options.cwd === undefined ? await temporaryFolder() : undefined;
+  const cwd = options.cwd ?? own?.path ?? '.';
+  const [tcpPort, httpPort] = [await freePort(), await freePort()];
+  const child = spawn(process.execPath, [mainFile, 'serve', ...(options.args ?? ['--dev'])], {
+    cwd,
+    env: {
+      ...process.env,
+      NODE_ENV: '',
+      KEYPROXY_LISTEN_TCP: `127.0.0.1:${tcpPort}`,
+      KEYPROXY_HTTP_ADDRESS: `127.0.0.1:${httpPort}`,
+      ...options.env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      output += chunk;
+    });
+  }
+  const exited = new Promise<number | null>((done) => child.once('exit', done));
+  const daemon: Daemon = {
+    cwd,
+    process: child,
+    socket: `unix:${join(cwd, '.keyproxy-dev/keyproxy.sock')}`,
+    tcp: `127.0.0.1:${tcpPort}`,
+    http: `http://127.0.0.1:${httpPort}`,
+    output: () => output,
+    stop() {
+      child.kill('SIGTERM');
+      return exited;
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await exited;
+      await own?.[Symbol.asyncDispose]();
+    },
+  };
+  await untilReady(daemon).catch(async (error) => {
+    await daemon[Symbol.asyncDispose]();
+    throw error;
+  });
+  return daemon;
+}
+
+async function untilReady(daemon: Daemon): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    if (daemon.process.exitCode !== null) throw new Error(`the daemon ended at its start:\n${daemon.output()}`);
+    const status = await fetch(`${daemon.http}/readyz`).then(
+      (answer) => answer.status,
+      () => 0,
+    );
+    if (status === 200) return;
+    if (Date.now() > deadline) throw new Error(`the daemon was not ready in time:\n${daemon.output()}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}

@@ -1,0 +1,26 @@
+import { defineConfig } from 'vitest/config';
+
+/** One project a kind of test; each file of `test/<kind>` belongs to it. */
+function project(name: string, timeout: number) {
+  return {
+    test: {
+      name,
+      include: name === 'unit' ? ['test/unit/**/*.test.ts', 'test/architecture.test.ts'] : [`test/${name}/**/*.test.ts`],
+      testTimeout: timeout,
+      hookTimeout: timeout,
+      sequence: { shuffle: true },
+    },
+  };
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', 20_000),
+      project('contract', 30_000),
+      project('property', 60_000),
+      project('e2e', 60_000),
+      project('third-party', 600_000),
+    ],
+  },
+});
