@@ -1,0 +1,58 @@
+/**
+ * Secret bytes: a buffer that does not print, serialise or compare by accident, and is overwritten when its owner
+ * lets go. Every place that reads one says `reveal`, so that all of them can be found by search.
+ */
+import { inspect } from 'node:util';
+
+/** Owns a buffer with a secret. `using secret = …` wipes it at the end of the scope. */
+export class SecretBytes implements Disposable {
+  #bytes: Buffer | undefined;
+
+  private constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  /**
+   * Takes over `bytes`: the caller must not keep them, they are overwritten when the secret is disposed of.
+   * A buffer that shares its memory with others (a pool, a message) is fine: only its own range is wiped.
+   */
+  static adopt(bytes: Buffer): SecretBytes {
+    return new SecretBytes(bytes);
+  }
+
+  /** Copies `bytes` into memory of their own; the original stays the caller's. */
+  static copyOf(bytes: Uint8Array): SecretBytes {
+    const own = Buffer.allocUnsafeSlow(bytes.length);
+    own.set(bytes);
+    return new SecretBytes(own);
+  }
+
+  /** Length in bytes; 0 once disposed of. */
+  get length(): number {
+    return this.#bytes?.length ?? 0;
+  }
+
+  /** The bytes themselves, still owned by the secret: use them now, keep none. Throws once disposed of. */
+  reveal(): Buffer {
+    if (this.#bytes === undefined) throw new Error('a secret was read after it had been wiped');
+    return this.#bytes;
+  }
+
+  /** Overwrites the bytes; further calls do nothing. */
+  [Symbol.dispose](): void {
+    this.#bytes?.fill(0);
+    this.#bytes = undefined;
+  }
+
+  toString(): string {
+    return '[secret]';
+  }
+
+  toJSON(): string {
+    return '[secret]';
+  }
+
+  [inspect.custom](): string {
+    return '[secret]';
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * The port to a customer's key. A provider implements it for one key (CMK) of one tenant; the engine knows nothing
+ * else of providers. The contract suite in `test/contract` is the specification.
+ *
+ * Every method throws `KmsError` with a sorted fault, and nothing else. Every method ends when `signal` is aborted.
+ * Retries, caching and coalescing are the engine's.
+ */
+import type { EncryptedDataKey } from '../base/encrypted-data-key.ts';
+import type { EncryptionContext } from '../base/encryption-context.ts';
+import type { SecretBytes } from '../base/secret.ts';
+
+/** As in the tenant file. */
+export type ProviderName = 'aws_kms' | 'azure_kv' | 'gcp_kms' | 'vault' | 'local';
+
+/** What `KeyInfo` tells a caller about the key behind an answer. */
+export interface KeyInfo {
+  readonly provider: ProviderName;
+  /** The key's full name at its provider. */
+  readonly keyId: string;
+  /** The version that wraps, where the provider names versions; else empty. */
+  readonly keyVersion: string;
+}
+
+/** A new data key: its plaintext, which the caller of `generate` owns and disposes of, and its wrapped form. */
+export interface GeneratedKey {
+  readonly plaintext: SecretBytes;
+  readonly entry: EncryptedDataKey;
+}
+
+export interface KeyService extends AsyncDisposable {
+  readonly provider: ProviderName;
+  /** The key's full name at its provider: the same for two services exactly when they stand for the same key. */
+  readonly keyId: string;
+
+  /**
+   * Tells whether this key wrapped `entry`, by comparing names alone. No string of an entry ever becomes part of a
+   * request, except a key version that passed a strict pattern.
+   */
+  owns(entry: EncryptedDataKey): boolean;
+
+  /** What to tell a caller about the key and version that wrapped `entry`, one that it owns. */
+  describe(entry: EncryptedDataKey): KeyInfo;
+
+  /** Makes a data key of `length` bytes and its wrapped form. */
+  generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey>;
+
+  /** Wraps `plaintext`, which stays the caller's. */
+  wrap(request: {
+    plaintext: SecretBytes;
+    context: EncryptionContext;
+    signal: AbortSignal;
+  }): Promise<EncryptedDataKey>;
+
+  /** Unwraps an entry that it owns. A wrong context, where the provider binds it, and changed bytes are data faults. */
+  unwrap(request: { entry: EncryptedDataKey; context: EncryptionContext; signal: AbortSignal }): Promise<SecretBytes>;
+}
