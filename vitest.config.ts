@@ -5,7 +5,8 @@ function project(name: string, timeout: number) {
   return {
     test: {
       name,
-      include: name === 'unit' ? ['test/unit/**/*.test.ts', 'test/architecture.test.ts'] : [`test/${name}/**/*.test.ts`],
+      include:
+        name === 'unit' ? ['test/unit/**/*.test.ts', 'test/architecture.test.ts'] : [`test/${name}/**/*.test.ts`],
       testTimeout: timeout,
       hookTimeout: timeout,
       sequence: { shuffle: true },

@@ -129,7 +129,13 @@ export const errorTable = {
     true,
   ),
   SHUTTING_DOWN: row('UNAVAILABLE', 503, 'keyproxy', 'keyproxy is shutting down', true),
-  DEADLINE_EXCEEDED: row('DEADLINE_EXCEEDED', 504, 'caller', "the call's deadline passed before there was an answer", true),
+  DEADLINE_EXCEEDED: row(
+    'DEADLINE_EXCEEDED',
+    504,
+    'caller',
+    "the call's deadline passed before there was an answer",
+    true,
+  ),
   CANCELLED: row('CANCELLED', 499, 'caller', 'the call was cancelled by its caller'),
   INTERNAL: row('INTERNAL', 500, 'keyproxy', 'keyproxy failed; its log has the details'),
 } as const satisfies Readonly<Record<string, Row>>;

@@ -45,11 +45,7 @@ export interface KeyService extends AsyncDisposable {
   generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey>;
 
   /** Wraps `plaintext`, which stays the caller's. */
-  wrap(request: {
-    plaintext: SecretBytes;
-    context: EncryptionContext;
-    signal: AbortSignal;
-  }): Promise<EncryptedDataKey>;
+  wrap(request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal }): Promise<EncryptedDataKey>;
 
   /** Unwraps an entry that it owns. A wrong context, where the provider binds it, and changed bytes are data faults. */
   unwrap(request: { entry: EncryptedDataKey; context: EncryptionContext; signal: AbortSignal }): Promise<SecretBytes>;
