@@ -1,0 +1,57 @@
+/**
+ * HKDF with SHA-512 (RFC 5869), for keys of up to one hash block's output.
+ *
+ * It is built on one-shot hashes because a message needs two keys out of one extraction, and `hkdfSync` extracts anew
+ * for each: measured on Node 24, content key and commitment take 15 µs this way and 22 µs with `hkdfSync`. The second
+ * gain is that every intermediate value lies in a buffer that is overwritten here.
+ */
+import { hash } from 'node:crypto';
+
+/** Length in bytes of an extracted key, and the longest key that can be expanded from it. */
+export const hashLength = 64;
+const blockLength = 128;
+
+// The code between filling and wiping these is synchronous, so no two derivations ever share them.
+const innerScratch = Buffer.allocUnsafeSlow(blockLength + 2048);
+const outerScratch = Buffer.allocUnsafeSlow(blockLength + hashLength);
+const blockOne = Uint8Array.of(1);
+
+/** HKDF-Extract: 64 bytes that are as secret as `keyMaterial`; the caller wipes them. `salt` is 128 bytes at most. */
+export function extract(salt: Uint8Array, keyMaterial: Uint8Array): Buffer {
+  return hmac(salt, [keyMaterial]);
+}
+
+/** HKDF-Expand: `length` bytes, 64 at most; the caller wipes them, and no copy of them remains. */
+export function expand(extracted: Uint8Array, info: readonly Uint8Array[], length: number): Buffer {
+  if (length > hashLength) throw new RangeError('one expansion gives 64 bytes at most');
+  const block = hmac(extracted, [...info, blockOne]);
+  block.fill(0, length);
+  return block.subarray(0, length);
+}
+
+/** HMAC-SHA512 (RFC 2104) of the parts one after the other; `key` is 128 bytes at most. */
+function hmac(key: Uint8Array, parts: readonly Uint8Array[]): Buffer {
+  if (key.length > blockLength) throw new RangeError('the key is longer than a block of SHA-512');
+  let end = blockLength;
+  for (const part of parts) end += part.length;
+  const inner = end <= innerScratch.length ? innerScratch.subarray(0, end) : Buffer.allocUnsafeSlow(end);
+  mask(inner, key, 0x36);
+  let offset = blockLength;
+  for (const part of parts) {
+    inner.set(part, offset);
+    offset += part.length;
+  }
+  const digest = hash('sha512', inner, 'buffer');
+  mask(outerScratch, key, 0x5c);
+  outerScratch.set(digest, blockLength);
+  const result = hash('sha512', outerScratch, 'buffer');
+  inner.fill(0);
+  digest.fill(0);
+  outerScratch.fill(0);
+  return result;
+}
+
+function mask(target: Buffer, key: Uint8Array, pad: number): void {
+  target.fill(pad, key.length, blockLength);
+  for (let i = 0; i < key.length; i++) target[i] = (key[i] ?? 0) ^ pad;
+}
