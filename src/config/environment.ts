@@ -1,0 +1,137 @@
+/**
+ * Environment variables that stand over the daemon's file. A variable's value takes the place of the key in the
+ * tree, so it is checked by the same table and its problems name the variable.
+ */
+import type { ProblemCollector } from './problem.ts';
+import { environmentFile } from './read.ts';
+import { nearestName } from './spelling.ts';
+import { emptyMap, type MapTree, type Position, type Tree } from './tree.ts';
+
+/** One variable and the key that it stands for. */
+export interface Override {
+  readonly variable: string;
+  /** For documents: the key in the daemon's file. */
+  readonly key: string;
+  readonly doc: string;
+}
+
+/** An override of a key that stands in a section of its own name. */
+interface KeyOverride extends Override {
+  readonly path: readonly string[];
+}
+
+/** An override of the address of a listener. */
+interface ListenOverride extends Override {
+  readonly listener: 'unix' | 'tcp';
+}
+
+function key(variable: string, path: readonly string[], doc: string): KeyOverride {
+  return { variable, key: path.join('.'), path, doc };
+}
+
+const keyOverrides: readonly KeyOverride[] = [
+  key('KEYPROXY_ENVIRONMENT', ['environment'], 'The environment that the daemon belongs to.'),
+  key('KEYPROXY_HTTP_ADDRESS', ['http', 'address'], 'Where metrics and health are served.'),
+  key('KEYPROXY_TENANTS_DIRECTORY', ['tenants', 'directory'], "Where the tenants' files are."),
+  key('KEYPROXY_CACHE_MAX_BYTES', ['cache', 'max_bytes'], 'Bound of the cache, for the process.'),
+  key('KEYPROXY_LOG_LEVEL', ['log', 'level'], 'Least level that is logged.'),
+  key('KEYPROXY_LIMITS_MAX_MESSAGE_BYTES', ['limits', 'max_message_bytes'], 'Largest message.'),
+  key('KEYPROXY_AWS_STS_ENDPOINT', ['aws', 'sts_endpoint'], 'Where roles are assumed.'),
+];
+
+const listenOverrides: readonly ListenOverride[] = [
+  {
+    ...{ variable: 'KEYPROXY_LISTEN_UNIX', key: 'listen[].unix', listener: 'unix' },
+    doc: 'Path of the Unix socket: of the one in the file, or of one more.',
+  },
+  {
+    ...{ variable: 'KEYPROXY_LISTEN_TCP', key: 'listen[].tcp', listener: 'tcp' },
+    doc: 'Address of the TCP listener of the file, which says who its callers are.',
+  },
+];
+
+/** Every variable that is read, for documents. An empty value counts as none. */
+export const overrides: readonly Override[] = [...listenOverrides, ...keyOverrides];
+
+const prefix = 'KEYPROXY_';
+
+/**
+ * Variables of the same prefix that are not ours to read: where clients find the daemon, and what Kubernetes sets in
+ * every pod beside a Service called keyproxy
+ * (https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables).
+ */
+const foreign = /^KEYPROXY_(?:ADDRESS|(?:.+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_.+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP).*)?))$/;
+
+/** Puts the variables of `env` over `root`; an unknown one of our prefix is a warning. */
+export function overlayEnvironment(
+  root: MapTree,
+  env: Readonly<Record<string, string | undefined>>,
+  collector: ProblemCollector,
+): void {
+  for (const { variable, path } of keyOverrides) {
+    const value = env[variable];
+    if (value) put(root, path, scalarOf(variable, value));
+  }
+  for (const { variable, listener } of listenOverrides) {
+    const value = env[variable];
+    if (value) putListener(root, listener, { value: scalarOf(variable, value), variable, collector });
+  }
+  const names = overrides.map((override) => override.variable);
+  for (const variable of Object.keys(env)) {
+    if (!variable.startsWith(prefix) || names.includes(variable) || foreign.test(variable)) continue;
+    const near = nearestName(variable, names);
+    const advice = near === undefined ? `known are ${names.join(', ')}` : `did you mean ${near}?`;
+    collector.warning({ file: environmentFile, line: 0, path: variable, message: `is unknown and ignored; ${advice}` });
+  }
+}
+
+function scalarOf(variable: string, value: string): Tree {
+  return { kind: 'scalar', at: { variable }, value };
+}
+
+/** Sets one key; where a section on the way is no section, its own problem tells so. */
+function put(root: MapTree, path: readonly string[], value: Tree): void {
+  let map = root;
+  for (const name of path.slice(0, -1)) {
+    const next = map.entries.get(name)?.value;
+    if (next?.kind === 'map') map = next;
+    else if (next === undefined || (next.kind === 'scalar' && next.value === null)) {
+      const made = emptyMap(value.at);
+      map.entries.set(name, { at: value.at, value: made });
+      map = made;
+    } else return;
+  }
+  map.entries.set(path.at(-1) ?? '', { at: value.at, value });
+}
+
+/** Sets the address of the only listener of this kind, or adds a listener. */
+function putListener(
+  root: MapTree,
+  listener: 'unix' | 'tcp',
+  given: { value: Tree; variable: string; collector: ProblemCollector },
+): void {
+  const items = listenItems(root, given.value.at);
+  if (items === undefined) return;
+  const same = items.filter((item) => item.kind === 'map').filter((item) => item.entries.has(listener));
+  const [only] = same;
+  if (same.length > 1) {
+    const message = `is ambiguous: the file has ${same.length} ${listener} listeners; change the file instead`;
+    given.collector.problem({ file: environmentFile, line: 0, path: given.variable, message });
+  } else if (only !== undefined) {
+    only.entries.set(listener, { at: given.value.at, value: given.value });
+  } else {
+    const added = emptyMap(given.value.at);
+    added.entries.set(listener, { at: given.value.at, value: given.value });
+    items.push(added);
+  }
+}
+
+/** The file's listeners; an absent list is made, so that a variable alone stands in the default's place. */
+function listenItems(root: MapTree, at: Position): Tree[] | undefined {
+  const present = root.entries.get('listen')?.value;
+  if (present?.kind === 'list') return present.items;
+  if (present !== undefined && !(present.kind === 'scalar' && present.value === null)) return undefined;
+  const items: Tree[] = [];
+  root.entries.set('listen', { at, value: { kind: 'list', at, items } });
+  return items;
+}

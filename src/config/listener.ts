@@ -1,0 +1,87 @@
+/** Where applications call: one entry of `listen` in the daemon's file. */
+import { type HostPort, hostPort, isLoopback } from './address.ts';
+import { byDefault, optional, type Section, type Shape, section, type Values } from './shape.ts';
+import { choice, mode, path } from './values.ts';
+
+/** One listener, checked. */
+export type Listener =
+  /** `path` is absolute; `mode` holds the permission bits. Whoever can open the socket may call. */
+  | { readonly kind: 'unix'; readonly path: string; readonly mode: number; readonly identity: 'socket' }
+  /** Loopback only; its callers are anonymous. */
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly identity: 'insecure_loopback' };
+
+/** A Unix socket's address holds 108 bytes with the closing zero on Linux (unix(7)). */
+export const longestSocketPath = 107;
+
+const defaultMode = 0o660;
+
+const fields = {
+  unix: optional(path, 'Path of a Unix socket. An entry has either `unix` or `tcp`.'),
+  tcp: optional(hostPort, 'Loopback address and port.'),
+  mode: optional(mode, 'Permissions of the Unix socket, octal digits in quotes.', '`"0660"`'),
+  transport: byDefault(
+    choice(['grpc-js', 'native']),
+    'grpc-js',
+    'Which HTTP/2 implementation serves. `native` is accepted with a warning and served by grpc-js in this version.',
+  ),
+  identity: optional(
+    choice(['socket', 'insecure_loopback', 'token', 'mtls']),
+    'Who the callers are. `socket`: whoever can open the Unix socket. `insecure_loopback`: anonymous, and must be ' +
+      'written out for TCP. `token` and `mtls` are not in this version.',
+    '`socket` for `unix`, none for `tcp`',
+  ),
+};
+
+/** An entry of `listen` as it stands in the file. */
+export type ListenValues = Values<typeof fields>;
+
+/** The shape of an entry of `listen`. */
+export const listenShape: Shape<ListenValues> = section(fields, (values, entry) => {
+  if (entry.has('unix') === entry.has('tcp')) {
+    entry.problem(entry.has('tcp') ? 'tcp' : 'unix', 'an entry of listen has either unix (a path) or tcp (an address)');
+  } else if (entry.has('unix')) checkUnix(values, entry);
+  else checkTcp(values, entry);
+  if (values.transport === 'native') {
+    entry.warning('transport', 'native is not in this version of keyproxy; the listener is served by grpc-js');
+  }
+});
+
+function checkUnix(values: Partial<ListenValues>, entry: Section): void {
+  const { identity } = values;
+  if (identity === 'insecure_loopback') entry.problem('identity', 'does not go with a Unix socket; leave it out');
+  else if (identity !== undefined && identity !== 'socket') {
+    entry.problem('identity', `${identity} is not in this version of keyproxy; on a Unix socket, socket is`);
+  }
+}
+
+function checkTcp(values: Partial<ListenValues>, entry: Section): void {
+  const { identity, tcp } = values;
+  if (entry.has('mode')) entry.problem('mode', 'does not go with tcp; only a Unix socket has permissions');
+  if (!entry.has('identity')) {
+    entry.problem(
+      'identity',
+      'is missing; without token and mtls, which this version does not have, a TCP listener needs identity: insecure_loopback',
+    );
+  } else if (identity !== undefined && identity !== 'insecure_loopback') {
+    const state = identity === 'socket' ? 'does not go with tcp' : `${identity} is not in this version of keyproxy`;
+    entry.problem('identity', `${state}; the only identity of a TCP listener is insecure_loopback`);
+  }
+  if (tcp !== undefined && !isLoopback(tcp)) {
+    entry.problem(
+      'tcp',
+      'is not a loopback address, and without TLS, which this version does not have, nothing else is served; use 127.0.0.1 or [::1]',
+    );
+  }
+}
+
+/** The listener that an entry stands for; `absolute` makes a path absolute. */
+export function listenerOf(values: ListenValues, absolute: (path: string) => string): Listener | undefined {
+  if (values.unix !== undefined) {
+    return { kind: 'unix', path: absolute(values.unix), mode: values.mode ?? defaultMode, identity: 'socket' };
+  }
+  return values.tcp === undefined ? undefined : tcpListener(values.tcp);
+}
+
+function tcpListener({ host, port }: HostPort): Listener | undefined {
+  return host === undefined ? undefined : { kind: 'tcp', host, port, identity: 'insecure_loopback' };
+}

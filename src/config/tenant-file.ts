@@ -1,0 +1,234 @@
+/**
+ * A tenant's file: whose data, under which key, and what the customer allows. Every key of it is a row of the tables
+ * below, with its default and its sentence for the documents.
+ */
+import { isTenantId, type TenantId, tenantIdRule } from '../base/ids.ts';
+import { type KeyConfig, keyIdOf } from '../kms/key-config.ts';
+import { checkKey, type KeyValues, keyConfig, keyFields, keyShape, type TenantFileOptions } from './key-block.ts';
+import { type Parsed, ProblemCollector } from './problem.ts';
+import { readShape } from './read.ts';
+import {
+  byDefault,
+  group,
+  list,
+  optional,
+  required,
+  type Section,
+  type Shape,
+  scalar,
+  section,
+  type Values,
+} from './shape.ts';
+import { choice, flag, integer, text } from './values.ts';
+import { readYaml } from './yaml-tree.ts';
+
+/** One tenant, checked and with every default in place. */
+export interface TenantConfig {
+  readonly tenantId: TenantId;
+  /** The customer's name, for people. */
+  readonly customer: string;
+  /** Absent: the daemon's own. */
+  readonly environment?: string;
+  /** The key that wraps. */
+  readonly key: KeyConfig;
+  /** Keys that may still unwrap. */
+  readonly retired: readonly KeyConfig[];
+  /** Root keys end after `intervalDays` where rotation is enabled. */
+  readonly rotation: { readonly enabled: boolean; readonly intervalDays: number };
+  /** `ttlSeconds` 0 turns caching off. */
+  readonly cache: { readonly ttlSeconds: number; readonly maxEntries: number; readonly warmStart: boolean };
+  /** Where a data key comes from when the caller does not say. */
+  readonly dekSource: 'derived' | 'kms';
+  /** `foreign`: messages without the pair `tenant_id` may be opened. `suites`: which algorithm suites are read. */
+  readonly decrypt: { readonly foreign: boolean; readonly suites: 'committing' | 'all' };
+  readonly canary: { readonly intervalSeconds: number };
+  readonly limits: {
+    readonly kmsCallsPerSecond: number;
+    readonly kmsConcurrency: number;
+    readonly kmsTimeoutMs: number;
+    readonly maxUnprovenSeconds: number;
+  };
+  readonly audit: { readonly logAllOperations: boolean; readonly alertOnFailures: boolean };
+}
+
+/** The rule for names of environments, here and in the daemon's file. */
+export const environmentName: Shape<string> = text('1 to 64 characters of [A-Za-z0-9._-]', /^[A-Za-z0-9._-]{1,64}$/);
+
+const tenantId: Shape<TenantId> = scalar(tenantIdRule, (value) => {
+  if (typeof value !== 'string') return { wrong: `must be text: put the ${typeof value} in quotes` };
+  return isTenantId(value) ? { value } : { wrong: `must be ${tenantIdRule}` };
+});
+
+const notActedOn = 'Accepted, not acted on in this version.';
+
+const cacheConfig = section(
+  {
+    ttl_seconds: byDefault(integer(0, 604_800, 'seconds'), 86_400, 'How long a data key is kept; 0 turns caching off.'),
+    max_entries: byDefault(integer(1, 1_000_000), 1000, "The tenant's share of the cache, in data keys."),
+    warm_start: byDefault(flag, false, 'Must be false: entries are made on first use in this version.'),
+  },
+  (values, cache) => {
+    if (values.warm_start) {
+      cache.problem(
+        'warm_start',
+        'is not in this version of keyproxy, data keys are loaded on first use; set it to false',
+      );
+    }
+  },
+);
+
+const settings = {
+  key_rotation: group(
+    section({
+      enabled: byDefault(flag, true, 'Whether data keys are replaced after the interval.'),
+      interval_days: byDefault(
+        integer(1, 3650, 'days'),
+        90,
+        'Age at which new data is encrypted under a new root key.',
+      ),
+    }),
+    'When keys are replaced.',
+  ),
+  cache_config: group(cacheConfig, 'How long and how many unwrapped data keys are kept in memory.'),
+  dek: group(
+    section({
+      source: byDefault(
+        choice(['derived', 'kms']),
+        'derived',
+        '`derived`: from a cached root key, without a call; `kms`: every data key straight from the key service.',
+      ),
+    }),
+    'Where data keys come from when the caller does not say.',
+  ),
+  decrypt: group(
+    section({
+      foreign: byDefault(
+        flag,
+        false,
+        'Whether messages that an official SDK wrote, without a tenant in them, may be opened. Only for a key that no other tenant uses.',
+      ),
+      suites: byDefault(
+        choice(['committing', 'all']),
+        'committing',
+        'Which algorithm suites are read: those that commit to their key, or all.',
+      ),
+    }),
+    'What may be decrypted beside what keyproxy wrote.',
+  ),
+  canary: group(
+    section({ interval_seconds: byDefault(integer(10, 300, 'seconds'), 60, `Time between probes. ${notActedOn}`) }),
+    'How often the key service is asked whether the key may still be used.',
+  ),
+  limits: group(
+    section({
+      kms_calls_per_second: byDefault(integer(1, 100_000), 50, `Calls to the key service, on average. ${notActedOn}`),
+      kms_concurrency: byDefault(integer(1, 10_000), 16, `Calls under way at a time. ${notActedOn}`),
+      kms_timeout_ms: byDefault(integer(100, 60_000, 'milliseconds'), 2000, 'How long one call may take.'),
+      max_unproven_seconds: byDefault(
+        integer(60, 2_592_000, 'seconds'),
+        86_400,
+        `How long cached keys serve while the key service cannot be asked. ${notActedOn}`,
+      ),
+    }),
+    "What protects the customer's request quota.",
+  ),
+  audit: group(
+    section({
+      log_all_operations: byDefault(flag, true, `Whether successes are recorded too. ${notActedOn}`),
+      alert_on_failures: byDefault(flag, true, `Whether failures raise the alert. ${notActedOn}`),
+    }),
+    'What is recorded.',
+  ),
+};
+
+/** The keys of a tenant's file. */
+export function tenantFields(options: TenantFileOptions) {
+  const key = keyShape(options);
+  const encryption = section(
+    {
+      ...keyFields(options),
+      replicas: byDefault(list(key, 'a list of keys'), [], 'Must be empty in this version.', '[]'),
+      retired: byDefault(
+        list(key, 'a list of keys'),
+        [],
+        'Keys that may still be read: each a provider and its block.',
+        '[]',
+      ),
+      ...settings,
+    },
+    (values, place) => {
+      checkKey(values, place, options);
+      if ((values.replicas?.length ?? 0) > 0) {
+        place.problem('replicas', 'replicas are not in this version of keyproxy; leave the list empty');
+      }
+      checkRetired(values, values.retired ?? [], place);
+    },
+  );
+  return {
+    customer: required(
+      text('1 to 256 printable characters', /^[^\p{Cc}]{1,256}$/u),
+      "The customer's name, for people.",
+    ),
+    tenant_id: required(tenantId, 'The name under which applications ask.'),
+    environment: optional(environmentName, 'Which environment the tenant belongs to.', "the daemon's own"),
+    encryption: required(encryption, 'The key and how it is used.'),
+  };
+}
+
+/** A key is current or retired, once: which of its settings hold must not depend on an order. */
+function checkRetired(current: Partial<KeyValues>, retired: readonly KeyValues[], place: Section): void {
+  const seen = new Set([keyName(current)]);
+  for (const key of retired) {
+    const name = keyName(key);
+    if (name !== undefined && seen.has(name)) place.problem('retired', 'names the current key, or one key twice');
+    seen.add(name);
+  }
+}
+
+function keyName({ provider, aws_kms, local }: Partial<KeyValues>): string | undefined {
+  const config = provider && keyConfig({ provider, aws_kms, local }, '');
+  return config && keyIdOf(config);
+}
+
+/**
+ * Reads a tenant's file. `file` is the name it is reported under, and the folder it stands in is where its relative
+ * paths begin. Reports everything that is wrong at once and never throws.
+ */
+export function parseTenantFile(text: string, file: string, options: TenantFileOptions): Parsed<TenantConfig> {
+  const collector = new ProblemCollector();
+  const read = readShape(readYaml(text, file, collector), section(tenantFields(options)), { file, collector });
+  return collector.result(read && tenantConfig(read, file));
+}
+
+function tenantConfig(read: Values<ReturnType<typeof tenantFields>>, file: string): TenantConfig | undefined {
+  const { encryption } = read;
+  const key = keyConfig(encryption, file);
+  if (key === undefined) return undefined;
+  const { limits } = encryption;
+  return {
+    tenantId: read.tenant_id,
+    customer: read.customer,
+    ...(read.environment !== undefined && { environment: read.environment }),
+    key,
+    retired: encryption.retired.map((values) => keyConfig(values, file)).filter((config) => config !== undefined),
+    rotation: { enabled: encryption.key_rotation.enabled, intervalDays: encryption.key_rotation.interval_days },
+    cache: {
+      ttlSeconds: encryption.cache_config.ttl_seconds,
+      maxEntries: encryption.cache_config.max_entries,
+      warmStart: encryption.cache_config.warm_start,
+    },
+    dekSource: encryption.dek.source,
+    decrypt: encryption.decrypt,
+    canary: { intervalSeconds: encryption.canary.interval_seconds },
+    limits: {
+      kmsCallsPerSecond: limits.kms_calls_per_second,
+      kmsConcurrency: limits.kms_concurrency,
+      kmsTimeoutMs: limits.kms_timeout_ms,
+      maxUnprovenSeconds: limits.max_unproven_seconds,
+    },
+    audit: {
+      logAllOperations: encryption.audit.log_all_operations,
+      alertOnFailures: encryption.audit.alert_on_failures,
+    },
+  };
+}
