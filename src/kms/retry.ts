@@ -1,0 +1,77 @@
+/**
+ * Retries of calls to a key service: outages only, with full jitter, inside one budget of time. A refusal, a fault of
+ * the data or of the configuration would only be repeated; an ambiguous fault is the canary's to clear.
+ */
+import { type Backoff, fullJitter } from '../base/backoff.ts';
+import { type Clock, pause } from '../base/clock.ts';
+import { startDeadline } from './deadline.ts';
+import { KmsError } from './fault.ts';
+import type { KeyService } from './key-service.ts';
+
+export interface RetryOptions {
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** How long one attempt may take, in milliseconds. All of them, pauses included, have twice this time. */
+  readonly timeoutMs: number;
+}
+
+/** Pauses after an outage of any other kind. */
+const outageBackoff: Backoff = { baseMs: 50, capMs: 1_000 };
+/** Pauses after throttling: the quota is the customer's own, and refills by the second. */
+const throttledBackoff: Backoff = { baseMs: 500, capMs: 5_000 };
+
+/** How much longer than one attempt all of them together may take. */
+const budgetFactor = 2;
+
+/**
+ * Calls `attempt` until it succeeds, fails with anything but an outage, or the budget would be over before the next
+ * attempt; the last fault is the one that is thrown. Each attempt gets a signal of its own, which ends after
+ * `timeoutMs`, when the budget ends, and when `options.signal` is aborted; it has to end with it, in a `KmsError`.
+ */
+export async function callWithRetry<T>(
+  attempt: (signal: AbortSignal) => Promise<T>,
+  options: RetryOptions & { readonly signal: AbortSignal },
+): Promise<T> {
+  const { clock, timeoutMs, signal } = options;
+  const end = clock.monotonic() + budgetFactor * timeoutMs;
+  for (let failures = 0; ; failures++) {
+    try {
+      using deadline = startDeadline(clock, Math.min(timeoutMs, end - clock.monotonic()), signal);
+      return await attempt(deadline.signal);
+    } catch (error) {
+      const wait = delayAfter(error, failures, options.random);
+      if (wait === undefined || signal.aborted || clock.monotonic() + wait >= end) throw error;
+      // An abort ends the pause; what the call failed with says more than that it was given up.
+      await pause(clock, wait, signal).catch(() => {
+        throw error;
+      });
+    }
+  }
+}
+
+/** Milliseconds until the next attempt, or undefined where there is to be none. */
+function delayAfter(error: unknown, failures: number, random: () => number): number | undefined {
+  if (!(error instanceof KmsError) || error.fault.kind !== 'outage') return undefined;
+  const { reason, retryAfterMs } = error.fault;
+  const backoff = reason === 'KEY_SERVICE_THROTTLED' ? throttledBackoff : outageBackoff;
+  // Retry-After is a floor; jitter on top of it keeps those who were told the same from coming back together.
+  return (retryAfterMs ?? 0) + fullJitter(backoff, failures, random);
+}
+
+/** The same key service with retries, so that whoever calls it sees one port. Takes `service` over. */
+export function withRetries(service: KeyService, options: RetryOptions): KeyService {
+  function retried<T>(signal: AbortSignal, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return callWithRetry(attempt, { ...options, signal });
+  }
+  return {
+    provider: service.provider,
+    keyId: service.keyId,
+    owns: (entry) => service.owns(entry),
+    describe: (entry) => service.describe(entry),
+    generate: (request) => retried(request.signal, (signal) => service.generate({ ...request, signal })),
+    wrap: (request) => retried(request.signal, (signal) => service.wrap({ ...request, signal })),
+    unwrap: (request) => retried(request.signal, (signal) => service.unwrap({ ...request, signal })),
+    [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
+  };
+}
