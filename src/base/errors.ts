@@ -49,6 +49,7 @@ export const errorTable = {
     'the request names no valid tenant; tenant_id is 1 to 128 characters of [A-Za-z0-9._-]',
   ),
   TENANT_UNKNOWN: row('NOT_FOUND', 404, 'caller', 'no tenant of this name is configured here'),
+  SERVICE_UNKNOWN: row('NOT_FOUND', 404, 'caller', 'no service of this name is offered here'),
   REQUEST_MALFORMED: row('INVALID_ARGUMENT', 400, 'caller', 'the request is not a valid message of its type'),
   REQUEST_UNMARKED: row(
     'PERMISSION_DENIED',

@@ -1,0 +1,18 @@
+/** Business events of the engine. Telemetry turns each into its metric and its log line. */
+import type { Reason } from '../base/errors.ts';
+import type { TenantId } from '../base/ids.ts';
+
+/** The verbs that look into the cache. */
+export type CacheOperation = 'generate_dek' | 'unwrap' | 'encrypt' | 'decrypt' | 'rewrap';
+
+/** What the cache could say: it had the key, somebody was already fetching it, or it had to be fetched. */
+export type CacheResult = 'hit' | 'miss' | 'coalesced';
+
+export interface EngineObserver {
+  /** The cache was asked for a key. */
+  cacheAsked(tenant: TenantId, operation: CacheOperation, result: CacheResult): void;
+  /** A data key was made, from the root or by the key service. */
+  dekGenerated(source: 'derived' | 'kms', seconds: number): void;
+  /** Unwrap or Decrypt ended; `failure` is the reason where it failed. */
+  decryptionEnded(tenant: TenantId, failure?: Reason): void;
+}

@@ -1,0 +1,96 @@
+/**
+ * Rewrap: brings a wrapped DEK or a ciphertext under the tenant's current key. A wrapped DEK keeps its key. A
+ * ciphertext is decrypted and encrypted again under a fresh message id: re-tagging an existing header would use a
+ * GCM nonce twice and give the authentication key away (RFC 5116 section 5.1.1).
+ */
+import { KeyproxyError } from '../base/errors.ts';
+import { encryptMessage } from '../envelope/encrypt.ts';
+import { serializeWrappedDek } from '../envelope/wrapped-dek.ts';
+import type { KeyInfo } from '../kms/key-service.ts';
+import type { Tenant } from '../tenants/tenant.ts';
+import { callerPairs, contextFor, type Pairs } from './context.ts';
+import { type Engine, type Operation, tenantFor } from './engine.ts';
+import { openCiphertext } from './open-message.ts';
+import { openWrappedDek } from './open-wrapped-dek.ts';
+
+export interface RewrapRequest {
+  readonly tenantId: string;
+  readonly wrappedDek?: Buffer | undefined;
+  readonly ciphertext?: Buffer | undefined;
+  readonly encryptionContext: Pairs;
+  readonly associatedData: Buffer;
+  /** Empty: the tenant itself. */
+  readonly targetTenantId: string;
+}
+
+export type RewrapAnswer =
+  | { readonly wrappedDek: Buffer; readonly key: KeyInfo }
+  | { readonly ciphertext: Buffer; readonly key: KeyInfo };
+
+/** Makes the verb. */
+export function rewrap(engine: Engine): Operation<RewrapRequest, RewrapAnswer> {
+  return async (caller, request, signal) => {
+    const tenant = tenantFor(engine, caller, request.tenantId);
+    if (request.targetTenantId !== '' && request.targetTenantId !== tenant.id) {
+      throw new KeyproxyError('CROSS_TENANT_DENIED');
+    }
+    const { wrappedDek, ciphertext } = request;
+    if (wrappedDek !== undefined && ciphertext === undefined) return ofWrappedDek(engine, tenant, request, signal);
+    if (ciphertext !== undefined && wrappedDek === undefined) return ofCiphertext(engine, tenant, request, signal);
+    throw new KeyproxyError('REWRAP_INPUT_MISSING');
+  };
+}
+
+async function ofWrappedDek(
+  engine: Engine,
+  tenant: Tenant,
+  request: RewrapRequest,
+  signal: AbortSignal,
+): Promise<RewrapAnswer> {
+  const context = contextFor(tenant.id, request.encryptionContext);
+  const wrappedDek = request.wrappedDek ?? Buffer.alloc(0);
+  const opened = await openWrappedDek(engine, { tenant, wrappedDek, context, operation: 'rewrap', signal });
+  using inUse = opened.inUse;
+  const { kind, length, salt } = opened.wrapped;
+  const { dataKey } = inUse.key;
+  const { entry, service } = await engine.keys.wrap({ tenant, context, operation: 'rewrap', signal }, dataKey);
+  return {
+    wrappedDek: serializeWrappedDek({
+      kind,
+      length,
+      ...(salt && { salt }),
+      entries: [entry],
+      dataKey,
+      tenantId: tenant.id,
+      context,
+    }),
+    key: service.describe(entry),
+  };
+}
+
+async function ofCiphertext(
+  engine: Engine,
+  tenant: Tenant,
+  request: RewrapRequest,
+  signal: AbortSignal,
+): Promise<RewrapAnswer> {
+  const { associatedData, encryptionContext: pairs } = request;
+  const ciphertext = request.ciphertext ?? Buffer.alloc(0);
+  const opened = await openCiphertext(engine, {
+    tenant,
+    ciphertext,
+    pairs,
+    associatedData,
+    operation: 'rewrap',
+    signal,
+  });
+  try {
+    const context = contextFor(tenant.id, callerPairs(opened.context), associatedData.length > 0);
+    using root = await engine.keys.root({ tenant, context, operation: 'rewrap', signal });
+    const { dataKey, entries, info } = root.key;
+    const { plaintext } = opened;
+    return { ciphertext: encryptMessage({ dataKey, entries, context, plaintext, associatedData }), key: info };
+  } finally {
+    opened.plaintext.fill(0);
+  }
+}

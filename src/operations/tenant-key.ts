@@ -1,0 +1,47 @@
+/** A key in use: the data key, the wrapped forms that open it, and what callers may know of it. */
+import type { EncryptedDataKey } from '../base/encrypted-data-key.ts';
+import type { DataKey } from '../envelope/data-key.ts';
+import type { KeyInfo } from '../kms/key-service.ts';
+
+/** Bytes that an entry takes beside its wrapped forms: key material, derived key objects, bookkeeping. Estimated. */
+const overheadBytes = 1024;
+
+export class TenantKey implements Disposable {
+  readonly dataKey: DataKey;
+  readonly entries: readonly EncryptedDataKey[];
+  readonly info: KeyInfo;
+  /** Whether the tenant's current key wrapped it. */
+  readonly isCurrent: boolean;
+  /** When it was made or opened, in milliseconds of the monotonic clock. */
+  readonly bornAt: number;
+  /** How many messages or derived keys it has served as a root. */
+  uses = 0;
+
+  constructor(options: {
+    dataKey: DataKey;
+    entries: readonly EncryptedDataKey[];
+    info: KeyInfo;
+    isCurrent: boolean;
+    bornAt: number;
+  }) {
+    this.dataKey = options.dataKey;
+    this.entries = options.entries;
+    this.info = options.info;
+    this.isCurrent = options.isCurrent;
+    this.bornAt = options.bornAt;
+  }
+
+  /** What it counts for against the cache's bound, in bytes. */
+  get bytes(): number {
+    let size = overheadBytes;
+    for (const entry of this.entries) {
+      size += entry.providerId.length + entry.providerInfo.length + entry.ciphertext.length;
+    }
+    return size;
+  }
+
+  /** Wipes the data key. */
+  [Symbol.dispose](): void {
+    this.dataKey[Symbol.dispose]();
+  }
+}

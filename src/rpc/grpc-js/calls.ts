@@ -1,0 +1,135 @@
+/** One call on `@grpc/grpc-js`: from its events to a method's function and its end. */
+import {
+  type Deadline,
+  type handleBidiStreamingCall,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  Metadata,
+  type ServerDuplexStream,
+  type ServerWritableStream,
+  type UntypedHandleCall,
+} from '@grpc/grpc-js';
+import type { Caller } from '../../base/caller.ts';
+import type { Clock } from '../../base/clock.ts';
+import { KeyproxyError } from '../../base/errors.ts';
+import type { BidiStreamMethod, CallObserver, Method, ServerStreamMethod, UnaryMethod } from '../method.ts';
+import { wireStatus } from '../status.ts';
+
+export interface CallOptions {
+  readonly caller: Caller;
+  readonly marked: boolean;
+  readonly observer: CallObserver;
+  readonly clock: Clock;
+}
+
+/** What the calls of all kinds have in common. */
+interface AnyCall {
+  readonly metadata: Metadata;
+  getDeadline(): Deadline;
+  on(event: 'cancelled', run: () => void): unknown;
+  once(event: 'cancelled' | 'drain', run: () => void): unknown;
+}
+
+/** The handler that grpc-js calls for `method`. */
+export function handlerFor(method: Method, options: CallOptions): UntypedHandleCall {
+  switch (method.kind) {
+    case 'unary':
+      return unary(method, options);
+    case 'server_stream':
+      return serverStream(method, options);
+    case 'bidi_stream':
+      return bidiStream(method, options);
+  }
+}
+
+function unary(method: UnaryMethod, options: CallOptions): handleUnaryCall<Buffer, Buffer> {
+  return (call, callback) => {
+    const ended = begin(method, options);
+    const signal = signalOf(call);
+    const succeed = (answer: Buffer) => {
+      ended('OK');
+      callback(null, answer);
+    };
+    const fail = (thrown: unknown) => {
+      const status = ended(thrown);
+      if (status !== undefined) callback(status);
+    };
+    if (isUnmarked(call, method, options)) fail(new KeyproxyError('REQUEST_UNMARKED'));
+    else method.handle(options.caller, call.request, signal).then(succeed, fail);
+  };
+}
+
+function serverStream(method: ServerStreamMethod, options: CallOptions): handleServerStreamingCall<Buffer, Buffer> {
+  return (call) => {
+    void pump(method, options, call, () => method.handle(options.caller, call.request, signalOf(call)));
+  };
+}
+
+function bidiStream(method: BidiStreamMethod, options: CallOptions): handleBidiStreamingCall<Buffer, Buffer> {
+  return (call) => {
+    void pump(method, options, call, () => method.handle(options.caller, call, signalOf(call)));
+  };
+}
+
+/** Writes what `answers` yields, no faster than the peer reads it. */
+async function pump(
+  method: Method,
+  options: CallOptions,
+  call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
+  answers: () => AsyncIterable<Buffer>,
+): Promise<void> {
+  const ended = begin(method, options);
+  try {
+    if (isUnmarked(call, method, options)) throw new KeyproxyError('REQUEST_UNMARKED');
+    for await (const answer of answers()) {
+      if (!call.write(answer)) await writable(call);
+    }
+    ended('OK');
+    call.end();
+  } catch (thrown) {
+    const status = ended(thrown);
+    if (status !== undefined) call.emit('error', status);
+  }
+}
+
+function writable(call: AnyCall): Promise<void> {
+  return new Promise((done) => {
+    call.once('drain', done);
+    call.once('cancelled', done);
+  });
+}
+
+/** Counts the start of a call; the function it returns counts the end and turns a failure into a status. */
+function begin(method: Method, options: CallOptions) {
+  const { observer, clock } = options;
+  const start = clock.monotonic();
+  observer.started(method);
+  return (end: unknown) => {
+    const seconds = (clock.monotonic() - start) / 1000;
+    if (end === 'OK') {
+      observer.handled(method, 'OK', seconds);
+      return undefined;
+    }
+    const error = KeyproxyError.from(end);
+    const status = wireStatus(error);
+    observer.handled(method, status.codeName, seconds);
+    if (error.reason === 'INTERNAL') observer.failed(method, error);
+    const metadata = new Metadata();
+    metadata.set('grpc-status-details-bin', status.details);
+    return { code: status.code, details: status.message, metadata, name: error.name, message: status.message };
+  };
+}
+
+function signalOf(call: AnyCall): AbortSignal {
+  const controller = new AbortController();
+  call.on('cancelled', () => {
+    const deadline = Number(call.getDeadline());
+    const isLate = Number.isFinite(deadline) && Date.now() >= deadline;
+    controller.abort(new KeyproxyError(isLate ? 'DEADLINE_EXCEEDED' : 'CANCELLED'));
+  });
+  return controller.signal;
+}
+
+function isUnmarked(call: AnyCall, method: Method, options: CallOptions): boolean {
+  return options.marked && !method.exempt && call.metadata.get('keyproxy-request')[0] !== 'true';
+}

@@ -1,0 +1,101 @@
+/** `keyproxy.v1.KeyProxy`: one row a verb, from the messages on the wire to the engine's functions and back. */
+import { KeyproxyError } from '../base/errors.ts';
+import { decrypt } from '../operations/decrypt.ts';
+import { type DescribeTenantAnswer, describeTenant } from '../operations/describe-tenant.ts';
+import { encrypt } from '../operations/encrypt.ts';
+import type { Engine, Operation } from '../operations/engine.ts';
+import { generateDek } from '../operations/generate-dek.ts';
+import { rewrap } from '../operations/rewrap.ts';
+import { unwrap } from '../operations/unwrap.ts';
+import type { TenantState } from '../tenants/tenant.ts';
+import * as messages from './keyproxy-messages.ts';
+import type { UnaryMethod } from './method.ts';
+import type { Message, MessageOf, Shape } from './protobuf/message.ts';
+
+/** The service's full name. */
+export const keyproxyService = 'keyproxy.v1.KeyProxy';
+
+/** `keyproxy.v1.TenantState` by number. */
+const tenantStates: Readonly<Record<TenantState['kind'], number>> = { active: 1, pending: 2 };
+
+export interface ServiceOptions {
+  readonly engine: Engine;
+  /** Bound on one message in either direction, in bytes. */
+  readonly maxMessageBytes: number;
+}
+
+/** An answer on its way out; it may own a secret. */
+interface Outgoing<S extends Shape> {
+  readonly message: Partial<MessageOf<S>>;
+  readonly secret?: Disposable | undefined;
+}
+
+/** The methods of the service. */
+export function keyproxyMethods(options: ServiceOptions): UnaryMethod[] {
+  const { engine, maxMessageBytes } = options;
+
+  function method<Q extends Shape, A extends Shape, Answer>(
+    name: string,
+    request: Message<Q>,
+    response: Message<A>,
+    operation: Operation<MessageOf<Q>, Answer>,
+    toMessage: (answer: Answer) => Outgoing<A>,
+  ): UnaryMethod {
+    return {
+      kind: 'unary',
+      service: keyproxyService,
+      name,
+      exempt: false,
+      async handle(caller, bytes, signal) {
+        checkSize('request', bytes.length, maxMessageBytes);
+        const { message, secret } = toMessage(await operation(caller, request.decode(bytes), signal));
+        try {
+          const encoded = response.encode(message);
+          checkSize('response', encoded.length, maxMessageBytes);
+          return encoded;
+        } finally {
+          secret?.[Symbol.dispose]();
+        }
+      },
+    };
+  }
+
+  const plain = <T>(answer: T) => ({ message: answer });
+  const withSecret = <T extends { plaintext?: Disposable }>(answer: T) => ({
+    message: answer,
+    secret: answer.plaintext,
+  });
+  const m = messages;
+  return [
+    method('GenerateDEK', m.generateDekRequest, m.generateDekResponse, generateDek(engine), withSecret),
+    method('Unwrap', m.unwrapRequest, m.unwrapResponse, unwrap(engine), withSecret),
+    method('Encrypt', m.encryptRequest, m.encryptResponse, encrypt(engine), plain),
+    method('Decrypt', m.decryptRequest, m.decryptResponse, decrypt(engine), plain),
+    method('Rewrap', m.rewrapRequest, m.rewrapResponse, rewrap(engine), plain),
+    method('DescribeTenant', m.describeTenantRequest, m.describeTenantResponse, describeTenant(engine), description),
+  ];
+}
+
+function description(answer: DescribeTenantAnswer) {
+  const { state, contact, ...rest } = answer;
+  return {
+    message: {
+      ...rest,
+      state: tenantStates[state.kind],
+      ...(contact.lastSuccess !== undefined && { lastSuccess: time(contact.lastSuccess) }),
+      ...(contact.lastRefusal !== undefined && { lastRefusal: time(contact.lastRefusal) }),
+    },
+  };
+}
+
+function time(milliseconds: number): { seconds: number; nanos: number } {
+  return { seconds: Math.floor(milliseconds / 1000), nanos: (milliseconds % 1000) * 1e6 };
+}
+
+function checkSize(what: 'request' | 'response', size: number, limit: number): void {
+  if (size <= limit) return;
+  throw new KeyproxyError('MESSAGE_TOO_LARGE', {
+    detail: `the ${what} has ${size} bytes, limits.max_message_bytes is ${limit}; split the data or raise the limit`,
+    metadata: { limit: 'max_message_bytes', limit_value: String(limit), size: String(size) },
+  });
+}

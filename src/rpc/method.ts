@@ -1,0 +1,40 @@
+/**
+ * The seam between transports and services: a method is a path and a plain function of caller, bytes and signal.
+ * Whatever moves the bytes serves the same methods, and a test can call them in process.
+ */
+import type { Caller } from '../base/caller.ts';
+
+interface Named {
+  /** `package.Service`. */
+  readonly service: string;
+  readonly name: string;
+  /** Whether a call over TCP may come without the metadata `keyproxy-request: true`: probes and tools. */
+  readonly exempt: boolean;
+}
+
+export interface UnaryMethod extends Named {
+  readonly kind: 'unary';
+  /** Rejects with a `KeyproxyError`, or with the signal's reason. */
+  handle(caller: Caller, request: Buffer, signal: AbortSignal): Promise<Buffer>;
+}
+
+export interface ServerStreamMethod extends Named {
+  readonly kind: 'server_stream';
+  handle(caller: Caller, request: Buffer, signal: AbortSignal): AsyncIterable<Buffer>;
+}
+
+export interface BidiStreamMethod extends Named {
+  readonly kind: 'bidi_stream';
+  handle(caller: Caller, requests: AsyncIterable<Buffer>, signal: AbortSignal): AsyncIterable<Buffer>;
+}
+
+export type Method = UnaryMethod | ServerStreamMethod | BidiStreamMethod;
+
+/** Told of every call, once at its start and once at its end. */
+export interface CallObserver {
+  started(method: Method): void;
+  /** `code` is a canonical name, `OK` included. */
+  handled(method: Method, code: string, seconds: number): void;
+  /** A failure that is keyproxy's own, with what the log may know. */
+  failed(method: Method, error: Error): void;
+}

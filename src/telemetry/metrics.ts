@@ -1,0 +1,129 @@
+/**
+ * Every metric of the data plane, in one place. Names and labels are contracts (DESIGN section 10). A tenant label
+ * stands only on counters and gauges, and only for so many tenants; the rest share one value.
+ */
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Buckets in seconds from 50 µs on: a cache hit and a call to a key service both fall inside. */
+const latencyBuckets = [
+  0.00005, 0.0001, 0.0003, 0.0006, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5,
+];
+
+/** Tenants with a label value of their own. */
+export const maxTenantLabels = 1000;
+
+/** The label value of tenants beyond the bound. */
+export const otherTenants = 'other';
+
+const rpc = ['grpc_service', 'grpc_method', 'grpc_type'] as const;
+
+/** The metrics of one process in a registry of their own. */
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  return {
+    registry,
+    rpcStarted: new Counter({
+      registers,
+      name: 'grpc_server_started_total',
+      help: 'Calls that reached a method.',
+      labelNames: rpc,
+    }),
+    rpcHandled: new Counter({
+      registers,
+      name: 'grpc_server_handled_total',
+      help: 'Calls that ended, by gRPC code.',
+      labelNames: [...rpc, 'grpc_code'],
+    }),
+    rpcSeconds: new Histogram({
+      registers,
+      name: 'grpc_server_handling_seconds',
+      help: 'Time from the arrival of a call to its end.',
+      labelNames: [...rpc, 'grpc_code'],
+      buckets: latencyBuckets,
+    }),
+    cacheRequests: new Counter({
+      registers,
+      name: 'keyproxy_dek_cache_requests_total',
+      help: 'Keys asked of the cache: there (hit), being fetched for somebody else (coalesced), to be fetched (miss).',
+      labelNames: ['tenant', 'operation', 'result'],
+    }),
+    cacheEntries: new Gauge({ registers, name: 'keyproxy_dek_cache_entries', help: 'Keys in the cache.' }),
+    cacheEvictions: new Counter({
+      registers,
+      name: 'keyproxy_dek_cache_evictions_total',
+      help: 'Keys that left the cache, by reason.',
+      labelNames: ['reason'],
+    }),
+    dekSeconds: new Histogram({
+      registers,
+      name: 'keyproxy_dek_generation_seconds',
+      help: 'Time to make a data key, derived from a root or by the key service.',
+      labelNames: ['source'],
+      buckets: latencyBuckets,
+    }),
+    decryptRequests: new Counter({
+      registers,
+      name: 'keyproxy_decrypt_requests_total',
+      help: 'Decrypt and Unwrap calls for a tenant that ended.',
+      labelNames: ['tenant'],
+    }),
+    decryptFailures: new Counter({
+      registers,
+      name: 'keyproxy_decrypt_failures_total',
+      help: 'Decrypt and Unwrap calls for a tenant that failed, by reason.',
+      labelNames: ['tenant', 'reason'],
+    }),
+    kmsRequests: new Counter({
+      registers,
+      name: 'keyproxy_kms_requests_total',
+      help: 'Calls to key services, retries included, by outcome.',
+      labelNames: ['provider', 'operation', 'outcome'],
+    }),
+    kmsSeconds: new Histogram({
+      registers,
+      name: 'keyproxy_kms_request_seconds',
+      help: 'Time of one call to a key service.',
+      labelNames: ['provider', 'operation'],
+      buckets: latencyBuckets,
+    }),
+    tenantState: new Gauge({
+      registers,
+      name: 'keyproxy_tenant_state',
+      help: '1 for the state that a tenant is in.',
+      labelNames: ['tenant', 'state'],
+    }),
+    credentialExpiry: new Gauge({
+      registers,
+      name: 'keyproxy_credential_expiry_timestamp_seconds',
+      help: 'When the credentials for the key service end, the earliest of a provider, in seconds since 1970.',
+      labelNames: ['provider'],
+    }),
+    configReloads: new Counter({
+      registers,
+      name: 'keyproxy_config_reloads_total',
+      help: 'Reloads of tenant files: ok, or bad where a file was not taken.',
+      labelNames: ['outcome'],
+    }),
+    buildInfo: new Gauge({
+      registers,
+      name: 'keyproxy_build_info',
+      help: 'Always 1; its labels tell the version.',
+      labelNames: ['version', 'node'],
+    }),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** Gives each tenant its label value, up to the bound. */
+export class TenantLabels {
+  readonly #known = new Set<string>();
+
+  of(tenant: string): string {
+    if (this.#known.has(tenant)) return tenant;
+    if (this.#known.size >= maxTenantLabels) return otherTenants;
+    this.#known.add(tenant);
+    return tenant;
+  }
+}

@@ -1,0 +1,99 @@
+/** One tenant as the engine sees it: its rules, its keys, and what is known of its key service. */
+import type { TenantId } from '../base/ids.ts';
+import type { KeyRing } from '../kms/key-ring.ts';
+import type { ProviderName } from '../kms/key-service.ts';
+
+/** Whether a tenant is served. */
+export type TenantState = { readonly kind: 'active' } | { readonly kind: 'pending' };
+
+/** The part of a tenant's file that the engine acts on. */
+export interface TenantSettings {
+  /** Longest life of an unwrapped key in memory, in milliseconds; 0 turns caching off. */
+  readonly cacheTtlMs: number;
+  /** Bound on cached keys of each kind. */
+  readonly cacheMaxEntries: number;
+  /** Longest use of one root key, in milliseconds; Infinity where rotation is off. */
+  readonly rotationMs: number;
+  /** Where GenerateDEK takes keys from when the caller does not say. */
+  readonly dekSource: 'derived' | 'kms';
+  /** Whether messages that some official SDK wrote, with no tenant in them, may be opened. */
+  readonly foreign: boolean;
+  /** Which algorithm suites are read. */
+  readonly suites: 'committing' | 'all';
+}
+
+/** What a tenant's key service last said, in milliseconds since 1970. */
+export interface Contact {
+  lastSuccess?: number;
+  lastRefusal?: number;
+}
+
+/** How often the cache could answer for a tenant. */
+export interface CacheFigures {
+  hits: number;
+  misses: number;
+}
+
+export interface TenantOptions {
+  readonly id: TenantId;
+  readonly settings: TenantSettings;
+  /** The kind of key service that new data's key lives in. */
+  readonly provider: ProviderName;
+  /** Full names of the tenant's keys; new data goes under the first. */
+  readonly keyIds: readonly [string, ...string[]];
+  /** Opens the tenant's keys; called once, again only after a failure. */
+  readonly openKeys: () => Promise<KeyRing>;
+  readonly contact: Contact;
+}
+
+export class Tenant implements AsyncDisposable {
+  readonly id: TenantId;
+  readonly settings: TenantSettings;
+  readonly provider: ProviderName;
+  readonly keyIds: readonly [string, ...string[]];
+  readonly contact: Contact;
+  readonly figures: CacheFigures = { hits: 0, misses: 0 };
+  readonly #openKeys: () => Promise<KeyRing>;
+  #opening: Promise<KeyRing> | undefined;
+  #ring: KeyRing | undefined;
+
+  constructor(options: TenantOptions) {
+    this.id = options.id;
+    this.settings = options.settings;
+    this.provider = options.provider;
+    this.keyIds = options.keyIds;
+    this.contact = options.contact;
+    this.#openKeys = options.openKeys;
+  }
+
+  /** Pending until its keys have been opened, active from then on. */
+  get state(): TenantState {
+    return { kind: this.#ring === undefined ? 'pending' : 'active' };
+  }
+
+  /** The keys, where they are open already: the way of the hot path. */
+  get ring(): KeyRing | undefined {
+    return this.#ring;
+  }
+
+  /** The keys, opened if need be. A failure is not remembered: the next call tries again. */
+  keys(): Promise<KeyRing> {
+    this.#opening ??= this.#openKeys().then(
+      (ring) => {
+        this.#ring = ring;
+        return ring;
+      },
+      (error) => {
+        this.#opening = undefined;
+        throw error;
+      },
+    );
+    return this.#opening;
+  }
+
+  /** Closes the connections to the key services. Requests under way may still fail then. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ring = await this.#opening?.catch(() => undefined);
+    await ring?.[Symbol.asyncDispose]();
+  }
+}
