@@ -32,15 +32,19 @@ const localBlock = section({
 export function keyFields(options: TenantFileOptions) {
   return {
     provider: required(choice(providers), 'Whose key service holds the key; names the block that must be there.'),
-    aws_kms: optional(awsBlock(options.trustedEndpoints), 'A key of AWS KMS.', ''),
-    azure_kv: optional(azureBlock(options.trustedEndpoints), 'A key of Azure Key Vault. Not in this version.', ''),
-    gcp_kms: optional(gcpBlock(), 'A key of Google Cloud KMS. Not in this version.', ''),
+    aws_kms: optional(awsBlock(options.trustedEndpoints), 'A key of AWS KMS.', 'with its `provider`'),
+    azure_kv: optional(
+      azureBlock(options.trustedEndpoints),
+      'A key of Azure Key Vault. Not in this version.',
+      'with its `provider`',
+    ),
+    gcp_kms: optional(gcpBlock(), 'A key of Google Cloud KMS. Not in this version.', 'with its `provider`'),
     vault: optional(
       vaultBlock(options.trustedEndpoints),
       'A key of HashiCorp Vault or OpenBao. Not in this version.',
-      '',
+      'with its `provider`',
     ),
-    local: optional(localBlock, 'A key in a file, for development: needs `allow_local`.', ''),
+    local: optional(localBlock, 'A key in a file, for development: needs `allow_local`.', 'with its `provider`'),
   };
 }
 

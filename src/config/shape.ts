@@ -40,10 +40,8 @@ export interface Field<T> {
   readonly doc: string;
   /** For documents: the value where the key is absent; undefined where it must be there. */
   readonly shown: string | undefined;
-  /** Reads the value that stands there. */
-  read(place: Place): T | undefined;
   /** The value of an absent key; undefined, after a problem, where it must be there. */
-  absent(place: Place): T | undefined;
+  absent(place: Place): { readonly value: T } | undefined;
 }
 
 export type Fields = Readonly<Record<string, Field<unknown>>>;
@@ -55,7 +53,6 @@ export type Values<F extends Fields> = { readonly [K in keyof F]: F[K] extends F
 export function required<T>(shape: Shape<T>, doc: string): Field<T> {
   return {
     ...{ shape, doc, shown: undefined },
-    read: (place) => shape.read(place),
     absent: (place) => {
       place.report.missing(place.at, place.path, `is missing; it must be ${shape.type}`);
       return undefined;
@@ -65,20 +62,22 @@ export function required<T>(shape: Shape<T>, doc: string): Field<T> {
 
 /** A key that may be absent, and then has no value; `shown` tells what happens then. */
 export function optional<T>(shape: Shape<T>, doc: string, shown = 'none'): Field<T | undefined> {
-  return { shape, doc, shown, read: (place) => shape.read(place), absent: () => undefined };
+  return { shape, doc, shown, absent: () => ({ value: undefined }) };
 }
 
 /** A key with a default. */
 export function byDefault<T>(shape: Shape<T>, value: T, doc: string, shown = String(value)): Field<T> {
-  return { shape, doc, shown, read: (place) => shape.read(place), absent: () => value };
+  return { shape, doc, shown, absent: () => ({ value }) };
 }
 
 /** A section that may be left out when all its keys may. */
 export function group<T>(shape: Shape<T>, doc: string): Field<T> {
   return {
     ...{ shape, doc, shown: 'as its keys' },
-    read: (place) => shape.read(place),
-    absent: (place) => shape.read({ ...place, tree: emptyMap(place.at) }),
+    absent(place) {
+      const value = shape.read({ ...place, tree: emptyMap(place.at) });
+      return value === undefined ? undefined : { value };
+    },
   };
 }
 
@@ -112,14 +111,9 @@ export function section<F extends Fields>(
       const values: Record<string, unknown> = {};
       let whole = true;
       for (const [name, field] of Object.entries(fields)) {
-        const found = written(tree, name);
-        const path = join(place.path, name);
-        const reading = watched(report);
-        const value = found
-          ? field.read({ tree: found.value, at: found.at, path, report: reading.report })
-          : field.absent({ tree: emptyMap(place.at), at: place.at, path, report: reading.report });
-        if (reading.clean()) values[name] = value;
-        else whole = false;
+        const result = readField(field, { ...place, tree }, name);
+        if (result === undefined) whole = false;
+        else values[name] = result.value;
       }
       // The one place where values read key by key become the type that the same table of fields describes.
       const typed = values as Values<F>;
@@ -127,6 +121,19 @@ export function section<F extends Fields>(
       return whole ? typed : undefined;
     },
   };
+}
+
+function readField(
+  field: Field<unknown>,
+  place: Place & { tree: MapTree },
+  name: string,
+): { value: unknown } | undefined {
+  const path = join(place.path, name);
+  const found = written(place.tree, name);
+  if (found === undefined) return field.absent({ ...place, path });
+  if (found.value.kind === 'refused') return undefined;
+  const value = field.shape.read({ tree: found.value, at: found.at, path, report: place.report });
+  return value === undefined ? undefined : { value };
 }
 
 /** A list of values of one shape. */
@@ -140,7 +147,9 @@ export function list<T>(item: Shape<T>, type: string): Shape<readonly T[]> {
         return undefined;
       }
       const values = tree.items.map((entry, index) =>
-        item.read({ tree: entry, at: entry.at, path: `${path}[${index}]`, report }),
+        entry.kind === 'refused'
+          ? undefined
+          : item.read({ tree: entry, at: entry.at, path: `${path}[${index}]`, report }),
       );
       const read = values.filter((value) => value !== undefined);
       return read.length === values.length ? read : undefined;
@@ -193,27 +202,12 @@ function sectionAt(tree: MapTree, place: Place): Section {
   const where = (name: string) => [tree.entries.get(name)?.at ?? place.at, join(place.path, name)] as const;
   return {
     has: (name) => written(tree, name) !== undefined,
-    problem: (name, message) => place.report.problem(...where(name), message),
-    warning: (name, message) => place.report.warning(...where(name), message),
-  };
-}
-
-/** Passes everything on and remembers whether a problem was among it. */
-function watched(report: Report): { report: Report; clean(): boolean } {
-  let clean = true;
-  return {
-    report: {
-      problem(at, path, message) {
-        clean = false;
-        report.problem(at, path, message);
-      },
-      missing(at, path, message) {
-        clean = false;
-        report.missing(at, path, message);
-      },
-      warning: (at, path, message) => report.warning(at, path, message),
+    problem(name, message) {
+      // Behind a syntax error, what seems to be absent may only be unread.
+      if (tree.entries.has(name)) place.report.problem(...where(name), message);
+      else place.report.missing(...where(name), message);
     },
-    clean: () => clean,
+    warning: (name, message) => place.report.warning(...where(name), message),
   };
 }
 

@@ -32,7 +32,13 @@ export interface Entry {
   readonly value: Tree;
 }
 
-export type Tree = ScalarTree | ListTree | MapTree;
+/** Something that is not read, about which a problem was reported already. */
+export interface RefusedTree {
+  readonly kind: 'refused';
+  readonly at: Position;
+}
+
+export type Tree = ScalarTree | ListTree | MapTree | RefusedTree;
 
 /** A section in which nothing is written. */
 export function emptyMap(at: Position): MapTree {

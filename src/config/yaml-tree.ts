@@ -96,21 +96,20 @@ class YamlReader {
 
   tree(node: unknown, path: string, fallback: Position, depth = 0): Tree {
     const at = this.#start(node, fallback);
-    const nothing: Tree = { kind: 'scalar', at, value: null };
     if (depth > deepest) {
       this.problem(at, path, `values are nested more than ${deepest} deep`);
-      return nothing;
+      return { kind: 'refused', at };
     }
     if (isAlias(node)) {
       this.problem(at, path, 'aliases are not used here; write the value out');
-      return nothing;
+      return { kind: 'refused', at };
     }
     if (isSeq(node)) {
       const items = node.items.map((item, index) => this.tree(item, `${path}[${index}]`, at, depth + 1));
       return { kind: 'list', at, items };
     }
     if (isMap(node)) return this.#map(node.items, { path, at, depth });
-    return isScalar(node) ? { kind: 'scalar', at, value: plainValue(node.value) } : nothing;
+    return { kind: 'scalar', at, value: isScalar(node) ? plainValue(node.value) : null };
   }
 
   #map(pairs: readonly Pair[], place: { path: string; at: Position; depth: number }): MapTree {

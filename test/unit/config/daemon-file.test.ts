@@ -1,0 +1,243 @@
+import { describe, expect, test } from 'vitest';
+import { type DaemonConfig, parseDaemonFile } from '../../../src/config/daemon-file.ts';
+import { developmentConfig } from '../../../src/config/development.ts';
+import { describeProblems } from '../../../src/config/problem.ts';
+
+const directory = 'tenants: { directory: tenants }\n';
+
+function accepted(text: string, env: Record<string, string> = {}): DaemonConfig {
+  const { config, problems } = parseDaemonFile(text, '/etc/keyproxy/keyproxy.yaml', env);
+  expect(describeProblems(problems)).toBe('');
+  if (config === undefined) throw new Error('no problem and no configuration');
+  return config;
+}
+
+function refused(text: string, env: Record<string, string> = {}): string {
+  const { config, problems } = parseDaemonFile(text, 'k.yaml', env);
+  expect(config).toBeUndefined();
+  return describeProblems(problems);
+}
+
+test('a file that names only the tenants gets every default', () => {
+  expect(accepted(directory)).toEqual({
+    environment: 'production',
+    listen: [{ kind: 'unix', path: '/run/keyproxy/keyproxy.sock', mode: 0o660, identity: 'socket' }],
+    http: { port: 9464 },
+    tenants: { kind: 'directory', path: '/etc/keyproxy/tenants' },
+    trustedEndpoints: [],
+    allowLocal: false,
+    cacheMaxBytes: 64 * 2 ** 20,
+    logLevel: 'info',
+    maxMessageBytes: 4 * 2 ** 20,
+  });
+});
+
+test('every key that a file says wins over its default', () => {
+  const text = `
+environment: staging
+listen:
+  - { unix: run/k.sock, mode: "0666", transport: grpc-js, identity: socket }
+  - { tcp: "[::1]:50051", identity: insecure_loopback }
+http: { address: 0.0.0.0:9999 }
+tenants: { directory: /srv/tenants }
+trusted_endpoints: [ "http://127.0.0.1:4566/" ]
+allow_local: true
+cache: { max_bytes: 1GiB }
+limits: { max_message_bytes: 1048576 }
+log: { level: debug }
+aws: { sts_endpoint: "http://127.0.0.1:4566" }
+audit: { path: stdout, on_failure: refuse }
+workers: 1
+`;
+  expect(accepted(text)).toEqual({
+    environment: 'staging',
+    listen: [
+      { kind: 'unix', path: '/etc/keyproxy/run/k.sock', mode: 0o666, identity: 'socket' },
+      { kind: 'tcp', host: '::1', port: 50051, identity: 'insecure_loopback' },
+    ],
+    http: { host: '0.0.0.0', port: 9999 },
+    tenants: { kind: 'directory', path: '/srv/tenants' },
+    trustedEndpoints: ['http://127.0.0.1:4566'],
+    allowLocal: true,
+    cacheMaxBytes: 2 ** 30,
+    logLevel: 'debug',
+    maxMessageBytes: 2 ** 20,
+    stsEndpoint: 'http://127.0.0.1:4566',
+  });
+});
+
+describe('a listener is refused', () => {
+  test.each([
+    ['without unix or tcp', '{ mode: "0600" }', /listen\[0\].unix: an entry of listen has either/],
+    ['with both', '{ unix: a, tcp: "127.0.0.1:1" }', /either unix .* or tcp/],
+    ['on TCP without an identity', '{ tcp: "127.0.0.1:1" }', /listen\[0\].identity: is missing; .*insecure_loopback/],
+    ['with tokens', '{ tcp: "127.0.0.1:1", identity: token }', /identity: token is not in this version/],
+    ['with mtls', '{ unix: a, identity: mtls }', /identity: mtls is not in this version/],
+    ['beyond loopback', '{ tcp: "10.0.0.1:1", identity: insecure_loopback }', /tcp: is not a loopback address.*TLS/],
+    ['on every interface', '{ tcp: ":1", identity: insecure_loopback }', /tcp: is not a loopback address/],
+    ['with a mode that YAML reads as decimal', '{ unix: a, mode: 0660 }', /mode: must stand in quotes/],
+    ['with a mode that is no octal number', '{ unix: a, mode: "0990" }', /mode: must be three octal digits/],
+    [
+      'with a port that does not exist',
+      '{ tcp: "127.0.0.1:65536", identity: insecure_loopback }',
+      /tcp: must be an address/,
+    ],
+    ['with a path that no socket address holds', `{ unix: /${'a'.repeat(107)} }`, /longer than the 107 bytes/],
+  ])('%s', (_, entry, message) => {
+    expect(refused(`${directory}listen:\n  - ${entry}\n`)).toMatch(message);
+  });
+
+  test('twice on one address, and none at all', () => {
+    expect(refused(`${directory}listen: [{ unix: a }, { unix: a }]\n`)).toMatch(/listen: names the same address twice/);
+    expect(refused(`${directory}listen: []\n`)).toMatch(/listen: is empty/);
+  });
+});
+
+test('the native transport is accepted with a warning that says who serves', () => {
+  const text = `${directory}listen: [{ unix: a, transport: native }]\n`;
+  const { config, warnings } = parseDaemonFile(text, 'k.yaml', {});
+  expect(config?.listen).toHaveLength(1);
+  expect(describeProblems(warnings)).toMatch(/^k.yaml:2: listen\[0\].transport: native .* served by grpc-js$/);
+});
+
+test('what later versions have is refused by name and line rather than ignored', () => {
+  const text = `${directory}control: { address: a }
+policy: /etc/policy.yaml
+segregation: { production: {} }
+identity: { token: {} }
+audit: { path: /var/log/audit, on_failure: continue }
+workers: 2
+`;
+  const lines = refused(text).split('\n');
+  expect(lines.map((line) => line.split(': ').slice(0, 2))).toEqual([
+    ['k.yaml:2', 'control'],
+    ['k.yaml:3', 'policy'],
+    ['k.yaml:4', 'segregation'],
+    ['k.yaml:5', 'identity'],
+    ['k.yaml:6', 'audit.path'],
+    ['k.yaml:6', 'audit.on_failure'],
+    ['k.yaml:7', 'workers'],
+  ]);
+  for (const line of lines) expect(line).toContain('not in this version of keyproxy');
+});
+
+test('a file without tenants is refused, and nothing can stand in for them but a directory', () => {
+  expect(refused('environment: production\n')).toMatch(/^k.yaml:1: tenants: is missing/);
+});
+
+test.each([
+  ['1MiB', 2 ** 20],
+  ['64 MiB', 64 * 2 ** 20],
+  ['2097152', 2 ** 21],
+  ['1gib', 2 ** 30],
+])('a cache of %s has %i bytes', (written, bytes) => {
+  expect(accepted(`${directory}cache: { max_bytes: ${written} }\n`).cacheMaxBytes).toBe(bytes);
+});
+
+test.each(['64MB', '1', '-1', '65GiB', '1.5GiB', '"1e9"', 'MiB', '[]'])('a cache of %s is refused', (written) => {
+  expect(refused(`${directory}cache: { max_bytes: ${written} }\n`)).toMatch(
+    /cache.max_bytes: must be a size from 1MiB/,
+  );
+});
+
+describe('environment variables', () => {
+  test('stand over the file, key by key', () => {
+    const text = `${directory}listen: [{ unix: a, mode: "0600" }, { tcp: "127.0.0.1:1", identity: insecure_loopback }]\nlog: { level: warn }\n`;
+    const config = accepted(text, {
+      KEYPROXY_ENVIRONMENT: 'test',
+      KEYPROXY_LISTEN_UNIX: '/tmp/b',
+      KEYPROXY_LISTEN_TCP: '127.0.0.1:2',
+      KEYPROXY_HTTP_ADDRESS: '127.0.0.1:3',
+      KEYPROXY_TENANTS_DIRECTORY: '/tmp/tenants',
+      KEYPROXY_CACHE_MAX_BYTES: '8MiB',
+      KEYPROXY_LOG_LEVEL: 'trace',
+      KEYPROXY_LIMITS_MAX_MESSAGE_BYTES: '65536',
+      KEYPROXY_AWS_STS_ENDPOINT: 'https://sts.example.com',
+    });
+    expect(config).toEqual({
+      environment: 'test',
+      listen: [
+        { kind: 'unix', path: '/tmp/b', mode: 0o600, identity: 'socket' },
+        { kind: 'tcp', host: '127.0.0.1', port: 2, identity: 'insecure_loopback' },
+      ],
+      http: { host: '127.0.0.1', port: 3 },
+      tenants: { kind: 'directory', path: '/tmp/tenants' },
+      trustedEndpoints: [],
+      allowLocal: false,
+      cacheMaxBytes: 8 * 2 ** 20,
+      logLevel: 'trace',
+      maxMessageBytes: 65536,
+      stsEndpoint: 'https://sts.example.com',
+    });
+  });
+
+  test('give what the file leaves out, and count as absent when they are empty', () => {
+    expect(accepted('', { KEYPROXY_TENANTS_DIRECTORY: '/t' }).tenants).toEqual({ kind: 'directory', path: '/t' });
+    expect(accepted(directory, { KEYPROXY_LOG_LEVEL: '' }).logLevel).toBe('info');
+    expect(accepted(directory, { KEYPROXY_LISTEN_UNIX: '/tmp/s' }).listen).toEqual([
+      { kind: 'unix', path: '/tmp/s', mode: 0o660, identity: 'socket' },
+    ]);
+  });
+
+  test('are checked like the file, and reported by their names', () => {
+    expect(refused(directory, { KEYPROXY_LOG_LEVEL: 'inf' })).toMatch(
+      /^environment: KEYPROXY_LOG_LEVEL: must be one of .*did you mean info\?$/,
+    );
+    expect(refused(directory, { KEYPROXY_LISTEN_TCP: '127.0.0.1:1' })).toMatch(
+      /^environment: KEYPROXY_LISTEN_TCP: is missing; .*insecure_loopback$/,
+    );
+    const twice = `${directory}listen: [{ unix: a }, { unix: b }]\n`;
+    expect(refused(twice, { KEYPROXY_LISTEN_UNIX: '/c' })).toMatch(/^environment: KEYPROXY_LISTEN_UNIX: is ambiguous/);
+  });
+
+  test('warn when nobody reads them, but for those of clients and of Kubernetes', () => {
+    const env = {
+      KEYPROXY_LOGLEVEL: 'debug',
+      KEYPROXY_ADDRESS: 'unix:///s',
+      KEYPROXY_PORT: 'tcp://10.0.0.1:50051',
+      KEYPROXY_PORT_50051_TCP_ADDR: '10.0.0.1',
+      KEYPROXY_SERVICE_HOST: '10.0.0.1',
+      KEYPROXY_CONTROL_SERVICE_PORT_GRPC: '1',
+    };
+    const { warnings, problems } = parseDaemonFile(directory, 'k.yaml', env);
+    expect(problems).toEqual([]);
+    expect(describeProblems(warnings)).toBe(
+      'environment: KEYPROXY_LOGLEVEL: is unknown and ignored; did you mean KEYPROXY_LOG_LEVEL?',
+    );
+  });
+});
+
+describe('development', () => {
+  test('runs without a file: two tenants under one key, a private socket, loopback only', () => {
+    const { config, problems, warnings } = developmentConfig('/work', {});
+    expect([...problems, ...warnings]).toEqual([]);
+    expect(config).toMatchObject({
+      environment: 'development',
+      listen: [
+        { kind: 'unix', path: '/work/.keyproxy-dev/keyproxy.sock', mode: 0o600, identity: 'socket' },
+        { kind: 'tcp', host: '127.0.0.1', port: 50051, identity: 'insecure_loopback' },
+      ],
+      http: { host: '127.0.0.1', port: 9464 },
+      allowLocal: true,
+    });
+    if (config?.tenants.kind !== 'embedded') throw new Error('the tenants are not built in');
+    expect(config.tenants.tenants.map(({ tenantId, key }) => ({ tenantId, key }))).toEqual(
+      ['demo', 'demo-2'].map((tenantId) => ({
+        tenantId,
+        key: { provider: 'local', keyName: 'keyproxy-dev', keyFile: '/work/.keyproxy-dev/cmk.key' },
+      })),
+    );
+  });
+
+  test('follows the environment', () => {
+    const { config } = developmentConfig('/work', {
+      KEYPROXY_LISTEN_TCP: '127.0.0.1:7',
+      KEYPROXY_HTTP_ADDRESS: '127.0.0.1:8',
+      KEYPROXY_TENANTS_DIRECTORY: 'tenants',
+    });
+    expect(config?.listen[1]).toMatchObject({ port: 7, identity: 'insecure_loopback' });
+    expect(config?.http.port).toBe(8);
+    expect(config?.tenants).toEqual({ kind: 'directory', path: '/work/tenants' });
+    expect(developmentConfig('/work', { KEYPROXY_HTTP_ADDRESS: 'x' }).problems).toHaveLength(1);
+  });
+});
