@@ -1,0 +1,45 @@
+/** How the AWS SDK is made to talk: no retries and no time limits of its own making, connections that stay open. */
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { AwsIdentity } from './renewing.ts';
+
+/** More than the engine's own limit on concurrent calls, so that none waits here unseen. */
+const maxSockets = 128;
+
+/** The open connections of one client or of several. Disposing of them closes those that are idle. */
+export class AwsConnections implements Disposable {
+  readonly #http = new HttpAgent({ keepAlive: true, maxSockets });
+  readonly #https = new HttpsAgent({ keepAlive: true, maxSockets });
+
+  /**
+   * Settings for a client of the SDK. Without `throwOnRequestTimeout` a request that is over its time only causes a
+   * warning, and without `socketTimeout` an answer that stops half-way is waited for without end.
+   */
+  settings(timeoutMs: number) {
+    return {
+      maxAttempts: 1,
+      requestHandler: {
+        httpAgent: this.#http,
+        httpsAgent: this.#https,
+        connectionTimeout: timeoutMs,
+        requestTimeout: timeoutMs,
+        socketTimeout: timeoutMs,
+        throwOnRequestTimeout: true,
+      },
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#http.destroy();
+    this.#https.destroy();
+  }
+}
+
+/**
+ * Credentials for the SDK, taken from `held` for each request anew. The SDK would begin to renew by itself 300 s
+ * before they expire, and fail requests when that fails although they are valid. So it is told that they end at once:
+ * it keeps none, asks before each request, and reads the time for nothing else.
+ */
+export function forEachRequest(held: () => AwsIdentity): () => Promise<AwsIdentity> {
+  return async () => ({ ...held(), expiration: new Date(0) });
+}

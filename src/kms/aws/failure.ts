@@ -1,0 +1,91 @@
+/**
+ * Turns whatever the AWS SDK throws into a `KmsError`. Nothing of the SDK's error is kept but code, status and request
+ * id: its message is the provider's text, and a parse error quotes the answer, which may hold a data key.
+ */
+import { KmsError, type KmsFault } from '../fault.ts';
+import { type FailedAnswer, sortFault } from './faults.ts';
+
+/** Which call failed. */
+export interface FailedCall {
+  /** The operation by AWS's own name. */
+  readonly operation: string;
+  /** The table that sorts its codes. */
+  readonly table: Readonly<Record<string, KmsFault>>;
+  /** Wall-clock time in milliseconds, against which a Retry-After with a date is read. */
+  readonly now: number;
+}
+
+const codePattern = /^[A-Za-z][A-Za-z0-9_.]{0,63}$/;
+const requestIdPattern = /^[A-Za-z0-9-]{1,64}$/;
+
+/** The error for a call that the SDK ended with `thrown`; one that is a `KmsError` already stays what it is. */
+export function kmsErrorFrom(thrown: unknown, call: FailedCall): KmsError {
+  if (thrown instanceof KmsError) return thrown;
+  const sdkError = fields(thrown);
+  const metadata = fields(sdkError['$metadata']);
+  const answer = answerOf(sdkError, metadata);
+  const fault = withRetryAfter(sortFault(call.table, answer), sdkError, call.now);
+  const requestId = text(metadata['requestId'], requestIdPattern);
+  return new KmsError(fault, {
+    provider: 'aws_kms',
+    operation: call.operation,
+    providerCode: answer.code ?? transportCode(sdkError, answer.status),
+    ...(requestId !== undefined && { requestId }),
+  });
+}
+
+/** The error for a call whose answer came with success and yet is none: an empty body, fields that are missing. */
+export function emptyAnswer(operation: string): KmsError {
+  return new KmsError(
+    { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' },
+    { provider: 'aws_kms', operation, providerCode: 'IncompleteAnswer' },
+  );
+}
+
+/** The error for a wait that `reason` ended before there was an answer. */
+export function gaveUp(operation: string, reason: unknown): KmsError {
+  return new KmsError(
+    { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' },
+    { provider: 'aws_kms', operation, cause: reason },
+  );
+}
+
+/** The SDK marks what it parsed as the service's own error with `$fault`; `Unknown` is what it calls all the rest. */
+function answerOf(sdkError: Fields, metadata: Fields): FailedAnswer {
+  const code = '$fault' in sdkError ? text(sdkError['name'], codePattern) : undefined;
+  const status = metadata['httpStatusCode'];
+  return {
+    ...(code !== undefined && code !== 'Unknown' && { code }),
+    ...(typeof status === 'number' && { status }),
+  };
+}
+
+function transportCode(sdkError: Fields, status: number | undefined): string {
+  const code = text(sdkError['code'], codePattern);
+  if (code !== undefined) return code;
+  return status === undefined ? (text(sdkError['name'], codePattern) ?? 'NoAnswer') : `HTTP ${status}`;
+}
+
+function withRetryAfter(fault: KmsFault, sdkError: Fields, now: number): KmsFault {
+  if (fault.kind !== 'outage') return fault;
+  const header = fields(fields(sdkError['$response'])['headers'])['retry-after'];
+  const retryAfterMs = typeof header === 'string' ? retryAfter(header, now) : undefined;
+  return retryAfterMs === undefined ? fault : { ...fault, retryAfterMs };
+}
+
+/** Reads a Retry-After in either of its forms (RFC 9110, section 10.2.3): whole seconds, or a date. */
+function retryAfter(header: string, now: number): number | undefined {
+  if (/^\d{1,6}$/.test(header)) return Number(header) * 1000;
+  const date = header.endsWith(' GMT') ? Date.parse(header) : Number.NaN;
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fields(value: unknown): Fields {
+  return typeof value === 'object' && value !== null ? (value as Fields) : {};
+}
+
+function text(value: unknown, pattern: RegExp): string | undefined {
+  return typeof value === 'string' && pattern.test(value) ? value : undefined;
+}

@@ -1,0 +1,177 @@
+/** One key of AWS KMS behind the port: symmetric, or RSA for encryption and decryption. */
+import { randomBytes } from 'node:crypto';
+import { DecryptCommand, EncryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms';
+import type { EncryptedDataKey } from '../../base/encrypted-data-key.ts';
+import type { EncryptionContext } from '../../base/encryption-context.ts';
+import type { Reason } from '../../base/errors.ts';
+import { SecretBytes } from '../../base/secret.ts';
+import { KmsError } from '../fault.ts';
+import type { GeneratedKey, KeyInfo, KeyService } from '../key-service.ts';
+import { emptyAnswer } from './failure.ts';
+import { type KeyStyle, rsaAlgorithm, rsaStyle, styleOfEntry, styleOfKey, symmetricStyle } from './key-style.ts';
+import type { KmsCalls } from './kms-calls.ts';
+
+export class AwsKey implements KeyService {
+  readonly provider = 'aws_kms';
+  readonly keyId: string;
+  readonly #providerInfo: Buffer;
+  readonly #calls: KmsCalls;
+  /** Learned once; undefined until then. */
+  #style: KeyStyle | undefined;
+
+  /** Takes `calls` over. */
+  constructor(keyArn: string, calls: KmsCalls) {
+    this.keyId = keyArn;
+    this.#providerInfo = Buffer.from(keyArn, 'utf8');
+    this.#calls = calls;
+  }
+
+  owns(entry: EncryptedDataKey): boolean {
+    return styleOfEntry(entry) !== undefined && entry.providerInfo.equals(this.#providerInfo);
+  }
+
+  describe(): KeyInfo {
+    return { provider: this.provider, keyId: this.keyId, keyVersion: '' };
+  }
+
+  async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey> {
+    const style = await this.#learnStyle(request.signal);
+    if (style.kind === 'symmetric') return this.#forgetStyleIfUnsuitable(this.#generateDataKey(request));
+    const plaintext = SecretBytes.adopt(randomBytes(request.length));
+    try {
+      return { plaintext, entry: await this.wrap({ ...request, plaintext }) };
+    } catch (error) {
+      plaintext[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async wrap(request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal }) {
+    const style = await this.#learnStyle(request.signal);
+    return this.#forgetStyleIfUnsuitable(this.#encrypt(style, request));
+  }
+
+  async unwrap(request: { entry: EncryptedDataKey; context: EncryptionContext; signal: AbortSignal }) {
+    const style = this.owns(request.entry) ? styleOfEntry(request.entry) : undefined;
+    if (style === undefined) throw this.#error('Decrypt', { kind: 'data' });
+    const command = new DecryptCommand({
+      KeyId: this.keyId,
+      CiphertextBlob: request.entry.ciphertext,
+      ...bindingOf(style, request.context),
+    });
+    const answer = await this.#calls.call('Decrypt', request.signal, (client, options) =>
+      client.send(command, options),
+    );
+    if (answer.Plaintext === undefined) throw emptyAnswer('Decrypt');
+    const plaintext = adopt(answer.Plaintext);
+    this.#expectOwnKey('Decrypt', answer.KeyId, plaintext);
+    return plaintext;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#calls[Symbol.dispose]();
+  }
+
+  async #generateDataKey(request: { length: number; context: EncryptionContext; signal: AbortSignal }) {
+    const command = new GenerateDataKeyCommand({
+      KeyId: this.keyId,
+      NumberOfBytes: request.length,
+      ...bindingOf(symmetricStyle, request.context),
+    });
+    const answer = await this.#calls.call('GenerateDataKey', request.signal, (client, options) =>
+      client.send(command, options),
+    );
+    if (answer.Plaintext === undefined) throw emptyAnswer('GenerateDataKey');
+    const plaintext = adopt(answer.Plaintext);
+    this.#expectOwnKey('GenerateDataKey', answer.KeyId, plaintext);
+    if (plaintext.length === request.length && answer.CiphertextBlob !== undefined) {
+      return { plaintext, entry: this.#entry(symmetricStyle, answer.CiphertextBlob) };
+    }
+    plaintext[Symbol.dispose]();
+    throw emptyAnswer('GenerateDataKey');
+  }
+
+  async #encrypt(
+    style: KeyStyle,
+    request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal },
+  ): Promise<EncryptedDataKey> {
+    const command = new EncryptCommand({
+      KeyId: this.keyId,
+      Plaintext: request.plaintext.reveal(),
+      ...bindingOf(style, request.context),
+    });
+    const answer = await this.#calls.call('Encrypt', request.signal, (client, options) =>
+      client.send(command, options),
+    );
+    this.#expectOwnKey('Encrypt', answer.KeyId);
+    if (answer.CiphertextBlob === undefined) throw emptyAnswer('Encrypt');
+    return this.#entry(style, answer.CiphertextBlob);
+  }
+
+  /**
+   * Asks DescribeKey once. A customer need not allow it: then the key counts as symmetric, as all but a few are, and
+   * where it is not, AWS says so by the first call.
+   */
+  async #learnStyle(signal: AbortSignal): Promise<KeyStyle> {
+    if (this.#style !== undefined) return this.#style;
+    try {
+      const key = await this.#calls.describeKey(signal);
+      if (key === undefined) throw emptyAnswer('DescribeKey');
+      this.#expectOwnKey('DescribeKey', key.Arn);
+      const style = styleOfKey(key);
+      if (style === undefined) throw this.#error('DescribeKey', { kind: 'config', reason: 'KEY_UNSUITABLE' });
+      this.#style = style;
+    } catch (error) {
+      if (!isKind(error, 'refusal', 'KEY_ACCESS_DENIED')) throw error;
+      this.#style = symmetricStyle;
+    }
+    return this.#style;
+  }
+
+  /** A key that turns out not to wrap as it was taken to is asked about again by the next call. */
+  async #forgetStyleIfUnsuitable<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (error) {
+      if (isKind(error, 'config', 'KEY_UNSUITABLE')) this.#style = undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Requires that an answer comes from the configured key, and from no other that an alias may have led to. The ARN
+   * that AWS returns is what entries have to carry. Wipes `plaintext` where it does not.
+   */
+  #expectOwnKey(operation: string, answered: string | undefined, plaintext?: SecretBytes): void {
+    if (answered === this.keyId) return;
+    plaintext?.[Symbol.dispose]();
+    if (answered === undefined) throw emptyAnswer(operation);
+    throw this.#error(operation, { kind: 'config', reason: 'KEY_SERVICE_MISCONFIGURED' });
+  }
+
+  #entry(style: KeyStyle, ciphertext: Uint8Array): EncryptedDataKey {
+    return { providerId: style.providerId, providerInfo: this.#providerInfo, ciphertext: Buffer.from(ciphertext) };
+  }
+
+  #error(operation: string, fault: ConstructorParameters<typeof KmsError>[0]): KmsError {
+    return new KmsError(fault, { provider: this.provider, operation });
+  }
+}
+
+/** What binds a request beside the key: the context, or for an RSA key, which takes none, the algorithm. */
+function bindingOf(style: KeyStyle, context: EncryptionContext) {
+  return style === rsaStyle
+    ? { EncryptionAlgorithm: rsaAlgorithm as typeof rsaAlgorithm }
+    : { EncryptionContext: Object.fromEntries(context.pairs) };
+}
+
+/** The SDK's bytes as a secret: the same memory, so that wiping the secret wipes what the SDK decoded. */
+function adopt(bytes: Uint8Array): SecretBytes {
+  return SecretBytes.adopt(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+}
+
+function isKind(error: unknown, kind: KmsError['fault']['kind'], reason: Reason): boolean {
+  return (
+    error instanceof KmsError && error.fault.kind === kind && 'reason' in error.fault && error.fault.reason === reason
+  );
+}

@@ -1,0 +1,106 @@
+/** The calls to AWS KMS: signed with current credentials, ended in time, their failures sorted. */
+import { DescribeKeyCommand, type KeyMetadata, KMSClient } from '@aws-sdk/client-kms';
+import type { Clock } from '../../base/clock.ts';
+import { startDeadline } from '../deadline.ts';
+import { KmsError, type KmsFault } from '../fault.ts';
+import type { AwsKeyConfig } from '../key-config.ts';
+import { AwsConnections, forEachRequest } from './connection.ts';
+import type { AwsCredentialLease } from './credentials.ts';
+import { kmsErrorFrom } from './failure.ts';
+import { decryptFaults, keyStateFaults, kmsFaults } from './faults.ts';
+
+/** The operations of AWS KMS that keyproxy uses. */
+export type KmsAction = 'GenerateDataKey' | 'Encrypt' | 'Decrypt' | 'DescribeKey';
+
+/** Sends one command with the options that carry the abort signal. */
+type Send<T> = (client: KMSClient, options: { readonly abortSignal: AbortSignal }) => Promise<T>;
+
+export interface KmsCallOptions {
+  readonly clock: Clock;
+  /** How long one call may take from its start to the last byte of its answer, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Taken over: released at disposal. */
+  readonly lease: AwsCredentialLease;
+}
+
+export class KmsCalls implements Disposable {
+  readonly #config: AwsKeyConfig;
+  readonly #options: KmsCallOptions;
+  readonly #connections = new AwsConnections();
+  readonly #client: KMSClient;
+
+  constructor(config: AwsKeyConfig, options: KmsCallOptions) {
+    this.#config = config;
+    this.#options = options;
+    this.#client = new KMSClient({
+      ...this.#connections.settings(options.timeoutMs),
+      region: config.region,
+      credentials: forEachRequest(() => options.lease.credentials.held()),
+      ...(config.endpoint !== undefined && { endpoint: config.endpoint }),
+    });
+  }
+
+  /**
+   * Sends a command and returns its answer. Credentials that AWS finds stale are renewed once, and the command is sent
+   * once more. Throws a `KmsError` whose fault is sorted, a key in an invalid state by what DescribeKey tells of it.
+   */
+  async call<T>(action: KmsAction, signal: AbortSignal, send: Send<T>): Promise<T> {
+    const { clock, timeoutMs } = this.#options;
+    using deadline = startDeadline(clock, timeoutMs, signal);
+    try {
+      return await this.#withCredentials(action, deadline.signal, send);
+    } catch (error) {
+      throw action === 'DescribeKey' ? error : await this.#withKeyState(error, deadline.signal);
+    }
+  }
+
+  /** What AWS tells about the key itself: its use, its spec, its state. Throws a `KmsError`. */
+  async describeKey(signal: AbortSignal): Promise<KeyMetadata | undefined> {
+    const answer = await this.call('DescribeKey', signal, (client, options) =>
+      client.send(new DescribeKeyCommand({ KeyId: this.#config.keyArn }), options),
+    );
+    return answer.KeyMetadata;
+  }
+
+  [Symbol.dispose](): void {
+    this.#client.destroy();
+    this.#connections[Symbol.dispose]();
+    this.#options.lease[Symbol.dispose]();
+  }
+
+  async #withCredentials<T>(action: KmsAction, signal: AbortSignal, send: Send<T>): Promise<T> {
+    const { credentials } = this.#options.lease;
+    const used = await credentials.current(signal);
+    try {
+      return await this.#send(action, signal, send);
+    } catch (error) {
+      if (!(error instanceof KmsError) || error.fault.kind !== 'credentials') throw error;
+      await credentials.renew(used, signal);
+      return await this.#send(action, signal, send);
+    }
+  }
+
+  async #send<T>(action: KmsAction, signal: AbortSignal, send: Send<T>): Promise<T> {
+    try {
+      return await send(this.#client, { abortSignal: signal });
+    } catch (error) {
+      const table = action === 'Decrypt' ? decryptFaults : kmsFaults;
+      throw kmsErrorFrom(error, { operation: action, table, now: this.#options.clock.now() });
+    }
+  }
+
+  /** Replaces the fault of an invalid state by what the key's state makes of it, where that can be learned. */
+  async #withKeyState(error: unknown, signal: AbortSignal): Promise<unknown> {
+    if (!(error instanceof KmsError) || !isUnclearState(error.fault)) return error;
+    const state = await this.describeKey(signal).then(
+      (key) => key?.KeyState,
+      () => undefined,
+    );
+    const fault = state !== undefined && Object.hasOwn(keyStateFaults, state) ? keyStateFaults[state] : undefined;
+    return fault === undefined ? error : new KmsError(fault, error.details);
+  }
+}
+
+function isUnclearState(fault: KmsFault): boolean {
+  return fault.kind === 'ambiguous' && fault.reason === 'KEY_STATE_INVALID';
+}

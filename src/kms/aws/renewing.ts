@@ -1,0 +1,163 @@
+/**
+ * Credentials that renew themselves. Whoever signs a request gets the current ones at once; renewal happens in the
+ * background, well before they expire.
+ *
+ *     none    ──answer──▶ held       none ──no answer──▶ none       a call waits and fails with the outage
+ *     held    ──answer──▶ held       held ──no answer──▶ held       valid ones stay in use, renewal tries again
+ *     any     ──refusal─▶ refused                                   calls fail with ROLE_DENIED, valid or not
+ *     refused ──answer──▶ held                                      asked for by the next call
+ *
+ * The strings of a credential cannot be wiped; they live as long as the session that they stand for, 900 s at most
+ * for a role.
+ */
+import { type Backoff, fullJitter } from '../../base/backoff.ts';
+import type { Clock, Timer } from '../../base/clock.ts';
+import { untilAborted } from '../../base/single-flight.ts';
+import { startDeadline } from '../deadline.ts';
+import { KmsError } from '../fault.ts';
+import { gaveUp } from './failure.ts';
+
+/** What signs a request: an access key, and for a session its token and end. */
+export interface AwsIdentity {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+  /** Absent: they do not expire. */
+  readonly expiration?: Date;
+}
+
+export interface RenewingOptions {
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** How long one renewal may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Gets new credentials; throws a `KmsError`. */
+  readonly fetch: () => Promise<AwsIdentity>;
+}
+
+type State =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'held'; readonly identity: AwsIdentity }
+  | { readonly kind: 'refused'; readonly error: KmsError; readonly at: number };
+
+/** Renewal starts at this part of the remaining life, give or take `renewalSpread` of it. */
+const renewalPoint = 2 / 3;
+const renewalSpread = 0.1;
+/** However short a life is: no two renewals within this time, in milliseconds. */
+const shortestPause = 500;
+/** Between renewals that got no answer. */
+const retryBackoff: Backoff = { baseMs: 1_000, capMs: 30_000 };
+/** For this long a refusal answers for itself, in milliseconds; after it a call asks again. */
+const refusalHoldsMs = 1_000;
+
+export class RenewingCredentials implements Disposable {
+  readonly #options: RenewingOptions;
+  #state: State = { kind: 'none' };
+  #renewal: Promise<AwsIdentity> | undefined;
+  #timer: Timer | undefined;
+  #failures = 0;
+  #closed = false;
+
+  constructor(options: RenewingOptions) {
+    this.#options = options;
+  }
+
+  /** When the credentials in hand expire, in milliseconds since 1970; undefined where none are, or they do not. */
+  get expiresAtMs(): number | undefined {
+    return this.#state.kind === 'held' ? this.#state.identity.expiration?.getTime() : undefined;
+  }
+
+  /** The credentials in hand, without any wait. Throws a `KmsError` where there are none that may be used. */
+  held(): AwsIdentity {
+    if (this.#state.kind === 'refused') throw this.#state.error;
+    if (this.#state.kind === 'held') return this.#state.identity;
+    throw gaveUp('GetCredentials', new Error('there are no credentials yet'));
+  }
+
+  /**
+   * Credentials that are valid now. Waits only where there are none. Throws a `KmsError`: the refusal, or what kept
+   * renewal from an answer; an outage where `signal` ended the wait.
+   */
+  current(signal: AbortSignal): Promise<AwsIdentity> {
+    const { clock } = this.#options;
+    const state = this.#state;
+    if (state.kind === 'held' && !isOver(state.identity, clock.now())) return Promise.resolve(state.identity);
+    if (state.kind === 'refused' && clock.monotonic() - state.at < refusalHoldsMs) return Promise.reject(state.error);
+    return this.#joinRenewal(signal);
+  }
+
+  /** Renews now, because a service would not take `used`; unless they have been renewed since. */
+  renew(used: AwsIdentity, signal: AbortSignal): Promise<AwsIdentity> {
+    const state = this.#state;
+    if (state.kind === 'held' && state.identity !== used) return Promise.resolve(state.identity);
+    return this.#joinRenewal(signal);
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    this.#timer?.[Symbol.dispose]();
+    this.#state = { kind: 'none' };
+  }
+
+  async #joinRenewal(signal: AbortSignal): Promise<AwsIdentity> {
+    try {
+      return await untilAborted(this.#renew(), signal);
+    } catch (error) {
+      throw error instanceof KmsError ? error : gaveUp('GetCredentials', error);
+    }
+  }
+
+  #renew(): Promise<AwsIdentity> {
+    this.#renewal ??= this.#fetchOnce().finally(() => {
+      this.#renewal = undefined;
+    });
+    return this.#renewal;
+  }
+
+  async #fetchOnce(): Promise<AwsIdentity> {
+    const { clock, timeoutMs, fetch } = this.#options;
+    try {
+      using deadline = startDeadline(clock, timeoutMs);
+      const identity = await untilAborted(fetch(), deadline.signal);
+      this.#succeeded(identity);
+      return identity;
+    } catch (thrown) {
+      const error = thrown instanceof KmsError ? thrown : gaveUp('GetCredentials', thrown);
+      this.#failed(error);
+      throw error;
+    }
+  }
+
+  #succeeded(identity: AwsIdentity): void {
+    if (this.#closed) return;
+    const { clock, random } = this.#options;
+    this.#state = { kind: 'held', identity };
+    this.#failures = 0;
+    if (identity.expiration === undefined) return;
+    const life = identity.expiration.getTime() - clock.now();
+    this.#renewAfter(life * (renewalPoint + renewalSpread * (random() - 0.5)));
+  }
+
+  #failed(error: KmsError): void {
+    if (this.#closed) return;
+    if (error.fault.kind === 'refusal') {
+      this.#timer?.[Symbol.dispose]();
+      this.#state = { kind: 'refused', error, at: this.#options.clock.monotonic() };
+    } else if (this.#state.kind === 'held') {
+      this.#renewAfter(fullJitter(retryBackoff, this.#failures++, this.#options.random));
+    }
+  }
+
+  #renewAfter(milliseconds: number): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = this.#options.clock.after(Math.max(shortestPause, milliseconds), () => {
+      // Its outcome is the state; whoever waits for it has joined it.
+      this.#renew().catch(() => undefined);
+    });
+  }
+}
+
+function isOver(identity: AwsIdentity, now: number): boolean {
+  return identity.expiration !== undefined && identity.expiration.getTime() <= now;
+}
