@@ -1,6 +1,6 @@
 /**
  * What is wrong with a configuration, all of it at once. A problem says where, what, and what would be right; it
- * never repeats a value of the file, because a value may be a secret that was put in the wrong place.
+ * never repeats free text of the file, because that may be a secret that was put in the wrong place.
  */
 
 /** One thing that somebody has to change. */

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { TenantChange } from '../../../src/config/last-good.ts';
 import { describeProblems } from '../../../src/config/problem.ts';
@@ -19,6 +19,13 @@ async function folder(): Promise<string> {
 
 function text(id: string, customer = 'c'): string {
   return `customer: ${customer}\ntenant_id: ${id}\nencryption: {provider: local, local: {key_name: k, key_file: k}}\n`;
+}
+
+/** Puts a file in place as a whole, so that no look can find half of it. */
+async function put(file: string, content: string): Promise<void> {
+  const draft = join(dirname(file), `.${basename(file)}.draft`);
+  await writeFile(draft, content);
+  await rename(draft, file);
 }
 
 /** A folder as the kubelet lays it out: files that link through `..data` into the folder of a generation. */
@@ -129,12 +136,11 @@ describe('watchTenantDirectory', () => {
   test('announces an edit, a new file, an atomic replacement and a removal', async () => {
     const path = await folder();
     const file = join(path, 'a.yaml');
-    await writeFile(file, text('a'));
+    await put(file, text('a'));
     const watch = await watching(path);
-    await writeFile(join(path, 'b.yaml'), text('b'));
+    await put(join(path, 'b.yaml'), text('b'));
     expect(ids(await watch.next())).toEqual({ served: ['a c', 'b c'], changed: ['b'], removed: [], problems: 0 });
-    await writeFile(join(path, '.a.tmp'), text('a', 'new'));
-    await rename(join(path, '.a.tmp'), file);
+    await put(file, text('a', 'new'));
     expect(ids(await watch.next())).toEqual({ served: ['a new', 'b c'], changed: ['a'], removed: [], problems: 0 });
     await rm(join(path, 'b.yaml'));
     expect(ids(await watch.next())).toEqual({ served: ['a new'], changed: [], removed: ['b'], problems: 0 });
@@ -160,27 +166,24 @@ describe('watchTenantDirectory', () => {
   test('a file that goes bad keeps its tenant, is told once, and is taken again when it is mended', async () => {
     const path = await folder();
     const file = join(path, 'a.yaml');
-    await writeFile(file, text('a'));
+    await put(file, text('a'));
     const watch = await watching(path, 30);
-    await writeFile(join(path, '.bad'), 'customer: [');
-    await rename(join(path, '.bad'), file);
+    await put(file, 'customer: [');
     const change = await watch.next();
     expect(ids(change)).toMatchObject({ served: ['a c'], changed: [], removed: [] });
     expect(change.problems.length).toBeGreaterThan(0);
     await quiet(100);
     expect(watch.changes).toEqual([]);
-    await writeFile(join(path, '.good'), text('a', 'mended'));
-    await rename(join(path, '.good'), file);
+    await put(file, text('a', 'mended'));
     expect(ids(await watch.next())).toEqual({ served: ['a mended'], changed: ['a'], removed: [], problems: 0 });
   });
 
   test('a rewrite of the same bytes is not announced', async () => {
     const path = await folder();
-    await writeFile(join(path, 'a.yaml'), text('a'));
+    await put(join(path, 'a.yaml'), text('a'));
     const watch = await watching(path, 20);
     for (let i = 0; i < 3; i++) {
-      await writeFile(join(path, '.a'), text('a'));
-      await rename(join(path, '.a'), join(path, 'a.yaml'));
+      await put(join(path, 'a.yaml'), text('a'));
       await quiet(40);
     }
     expect(watch.changes).toEqual([]);
@@ -189,25 +192,24 @@ describe('watchTenantDirectory', () => {
   test('survives the folder vanishing and coming back as another one', async () => {
     const path = join(await folder(), 'tenants');
     await mkdir(path);
-    await writeFile(join(path, 'a.yaml'), text('a'));
+    await put(join(path, 'a.yaml'), text('a'));
     const watch = await watching(path, 50);
     await rename(path, `${path}-away`);
     expect(ids(await watch.next())).toEqual({ served: ['a c'], changed: [], removed: [], problems: 1 });
     await mkdir(`${path}-new`);
-    await writeFile(join(`${path}-new`, 'a.yaml'), text('a', 'back'));
+    await put(join(`${path}-new`, 'a.yaml'), text('a', 'back'));
     await rename(`${path}-new`, path);
     expect(ids(await watch.next())).toEqual({ served: ['a back'], changed: ['a'], removed: [], problems: 0 });
-    await writeFile(join(path, 'b.yaml'), text('b'));
+    await put(join(path, 'b.yaml'), text('b'));
     expect(ids(await watch.next())).toMatchObject({ changed: ['b'] });
   });
 
   test('finds by its slow look what no notice tells: a file behind a link to another folder', async () => {
     const [path, elsewhere] = [await folder(), await folder()];
-    await writeFile(join(elsewhere, 'a.yaml'), text('a'));
+    await put(join(elsewhere, 'a.yaml'), text('a'));
     await symlink(join(elsewhere, 'a.yaml'), join(path, 'a.yaml'));
     const watch = await watching(path, 30);
-    await writeFile(join(elsewhere, 'new'), text('a', 'new'));
-    await rename(join(elsewhere, 'new'), join(elsewhere, 'a.yaml'));
+    await put(join(elsewhere, 'a.yaml'), text('a', 'new'));
     expect(ids(await watch.next())).toMatchObject({ changed: ['a'] });
   });
 
@@ -222,7 +224,7 @@ describe('watchTenantDirectory', () => {
       taken.resolve();
     });
     onTestFinished(() => watch[Symbol.asyncDispose]());
-    await writeFile(join(path, 'a.yaml'), text('a'));
+    await put(join(path, 'a.yaml'), text('a'));
     await taken.promise;
     await quiet(80);
     expect(calls).toBe(3);
@@ -232,7 +234,7 @@ describe('watchTenantDirectory', () => {
     const path = await folder();
     const watch = await watching(path, 10);
     await watch.stop();
-    await writeFile(join(path, 'a.yaml'), text('a'));
+    await put(join(path, 'a.yaml'), text('a'));
     await quiet(80);
     expect(watch.changes).toEqual([]);
   });
