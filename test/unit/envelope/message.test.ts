@@ -1,8 +1,7 @@
 /** Whole messages: their size and layout, what binds them, and how they fail. */
 import { createCipheriv, createHmac, hkdfSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { EncryptionContext } from '../../../src/base/encryption-context.ts';
-import { EncryptionContext as Context } from '../../../src/base/encryption-context.ts';
+import { EncryptionContext } from '../../../src/base/encryption-context.ts';
 import { type OpenRequest, openMessage } from '../../../src/envelope/decrypt.ts';
 import { encryptMessage } from '../../../src/envelope/encrypt.ts';
 import { parseHeader } from '../../../src/envelope/header.ts';
@@ -97,7 +96,7 @@ describe('encryptMessage', () => {
   });
 
   it('refuses a context that its own reader would refuse, and names the limit', () => {
-    const context = Context.of([['k', 'v'.repeat(8193 - 7)]]);
+    const context = EncryptionContext.of([['k', 'v'.repeat(8193 - 7)]]);
     const failure = failureOf(() => write(nothing, nothing, context));
     expect(failure.reason).toBe('CONTEXT_INVALID');
     expect(failure.message).toContain('8193 bytes serialised, the limit is 8192');
@@ -106,7 +105,7 @@ describe('encryptMessage', () => {
   it('throws where context and associated data disagree', () => {
     expect(() => write(nothing, rowId, sampleContext)).toThrow(/disagree/);
     expect(() => write(nothing, nothing, flaggedContext)).toThrow(/disagree/);
-    expect(() => write(nothing, rowId, Context.of([['keyproxy-ad', '2']]))).toThrow(/disagree/);
+    expect(() => write(nothing, rowId, EncryptionContext.of([['keyproxy-ad', '2']]))).toThrow(/disagree/);
   });
 
   it('leaves its inputs as they were', () => {
@@ -177,9 +176,9 @@ describe('openMessage', () => {
   });
 
   it('checks pairs that are required without being stored', () => {
-    const requiredContext = Context.of([['region', 'eu']]);
+    const requiredContext = EncryptionContext.of([['region', 'eu']]);
     expect(why(() => open(write(rowId), { requiredContext }))).toMatch(/tag of the header/);
-    expect(open(write(rowId), { requiredContext: Context.of([]) })).toEqual(rowId);
+    expect(open(write(rowId), { requiredContext: EncryptionContext.of([]) })).toEqual(rowId);
   });
 });
 
@@ -210,7 +209,7 @@ describe('associated data', () => {
   });
 
   it('fails where the flag has another value, although everything else is right', () => {
-    const context = Context.of([...sampleContext.pairs, ['keyproxy-ad', '2']]);
+    const context = EncryptionContext.of([...sampleContext.pairs, ['keyproxy-ad', '2']]);
     const message = foreignMessage({ suite: 0x0478, context, ad: rowId });
     expect(why(() => open(message, { associatedData: rowId }))).toMatch(/unknown value/);
     expect(why(() => open(message))).toMatch(/unknown value/);

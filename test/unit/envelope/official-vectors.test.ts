@@ -1,31 +1,16 @@
 /** Every official vector of the message format: what must open opens, what must not does not. */
 import { describe, expect, it } from 'vitest';
-import { EncryptionContext } from '../../../src/base/encryption-context.ts';
 import { openMessage } from '../../../src/envelope/decrypt.ts';
-import { type MessageHeader, parseHeader } from '../../../src/envelope/header.ts';
+import type { MessageHeader } from '../../../src/envelope/header.ts';
 import { deriveMessageKeys } from '../../../src/envelope/message-keys.ts';
 import { suitePolicyAllows } from '../../../src/envelope/suites.ts';
-import { unwrapWith } from '../../support/esdk-keyring.ts';
-import { knownFields, type Vector, vectorFile, vectors } from '../../support/esdk-vectors.ts';
+import { prepareVector } from '../../support/esdk-keyring.ts';
+import { knownFields, vectorFile, vectors } from '../../support/esdk-vectors.ts';
 import { failureOf } from '../../support/failure-of.ts';
 
 const accepted = vectors.filter((vector) => vector.expect === 'ok');
 const rejected = vectors.filter((vector) => vector.expect === 'fail');
 const withAnswer = vectors.filter((vector) => vector.answer !== undefined);
-const nothing = Buffer.alloc(0);
-
-/** Reads a vector up to its data key, as a client with the vector's options would. */
-function prepare(vector: Vector) {
-  const message = vectorFile(vector.ciphertext);
-  const header = parseHeader(message, { maxEncryptedDataKeys: vector.maxEncryptedDataKeys ?? 0xffff });
-  const required = Object.entries(vector.reproducedEncryptionContext ?? {}).filter(([name]) =>
-    vector.requiredEncryptionContextKeys?.includes(name),
-  );
-  const full = EncryptionContext.of([...header.context.pairs, ...required]);
-  const dataKey = unwrapWith(vector.keyring, header.entries, full);
-  if (dataKey === undefined) throw new Error('the keyring of the vector unwrapped nothing');
-  return { message, header, dataKey, requiredContext: EncryptionContext.of(required), associatedData: nothing };
-}
 
 function storedPairs(header: MessageHeader): Record<string, string> {
   return Object.fromEntries([...header.context.pairs].filter(([name]) => name !== 'aws-crypto-public-key'));
@@ -40,7 +25,7 @@ describe('the official vectors', () => {
   });
 
   it.each(accepted)('opens $id ($suite)', (vector) => {
-    const request = prepare(vector);
+    const request = prepareVector(vector);
     using _key = request.dataKey;
     expect(suitePolicyAllows(request.header.suite, vector.policy === 'require' ? 'committing' : 'all')).toBe(true);
     expect(openMessage(request).equals(vectorFile(vector.plaintext?.file ?? ''))).toBe(true);
@@ -53,13 +38,13 @@ describe('the official vectors', () => {
   });
 
   it.each(rejected)('does not open $id ($suite), although its data key unwraps', (vector) => {
-    const request = prepare(vector);
+    const request = prepareVector(vector);
     using _key = request.dataKey;
     expect(failureOf(() => openMessage(request)).reason).toBe('DECRYPT_FAILED');
   });
 
   it.each(withAnswer)('derives the published keys of $id', (vector) => {
-    const { header, dataKey } = prepare(vector);
+    const { header, dataKey } = prepareVector(vector);
     using _key = dataKey;
     const keys = deriveMessageKeys(dataKey, header.suite, header.messageId);
     expect(keys.commitment?.toString('hex')).toBe(vector.answer?.commitKey);
