@@ -7,7 +7,6 @@ import type { Engine, Operation } from '../operations/engine.ts';
 import { generateDek } from '../operations/generate-dek.ts';
 import { rewrap } from '../operations/rewrap.ts';
 import { unwrap } from '../operations/unwrap.ts';
-import type { TenantState } from '../tenants/tenant.ts';
 import * as messages from './keyproxy-messages.ts';
 import type { UnaryMethod } from './method.ts';
 import type { Message, MessageOf, Shape } from './protobuf/message.ts';
@@ -16,7 +15,7 @@ import type { Message, MessageOf, Shape } from './protobuf/message.ts';
 export const keyproxyService = 'keyproxy.v1.KeyProxy';
 
 /** `keyproxy.v1.TenantState` by number. */
-const tenantStates: Readonly<Record<TenantState['kind'], number>> = { active: 1, pending: 2 };
+const tenantStates: Readonly<Record<DescribeTenantAnswer['state']['kind'], number>> = { active: 1 };
 
 export interface ServiceOptions {
   readonly engine: Engine;

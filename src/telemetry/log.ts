@@ -1,10 +1,10 @@
 /** The log: JSON lines by pino. Messages are constant, what varies is in fields, and no field holds a secret. */
-import { type DestinationStream, type Logger, pino } from 'pino';
+import { type DestinationStream, type Logger, type LoggerOptions, pino } from 'pino';
 
 export type Log = Logger;
 
 /** A log that writes lines of `level` and above to `destination`, standard output where none is given. */
 export function createLog(level: string, destination?: DestinationStream): Log {
-  const options = { level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime };
+  const options: LoggerOptions = { level, timestamp: pino.stdTimeFunctions.isoTime };
   return destination === undefined ? pino(options) : pino(options, destination);
 }

@@ -5,9 +5,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** Buckets in seconds from 50 µs on: a cache hit and a call to a key service both fall inside. */
-const latencyBuckets = [
-  0.00005, 0.0001, 0.0003, 0.0006, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5,
-];
+const latencyBuckets = [0.00005, 0.0001, 0.0003, 0.0006, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5];
 
 /** Tenants with a label value of their own. */
 export const maxTenantLabels = 1000;
@@ -17,8 +15,15 @@ export const otherTenants = 'other';
 
 const rpc = ['grpc_service', 'grpc_method', 'grpc_type'] as const;
 
+/** What is read when somebody asks, and not kept. */
+export interface MetricSources {
+  cacheEntries(): number;
+  /** When the earliest credentials of each provider end, in milliseconds since 1970. */
+  credentialExpiries(): Iterable<{ readonly provider: string; readonly expiresAtMs: number }>;
+}
+
 /** The metrics of one process in a registry of their own. */
-export function createMetrics() {
+export function createMetrics(sources: MetricSources) {
   const registry = new Registry();
   const registers = [registry];
   return {
@@ -48,7 +53,14 @@ export function createMetrics() {
       help: 'Keys asked of the cache: there (hit), being fetched for somebody else (coalesced), to be fetched (miss).',
       labelNames: ['tenant', 'operation', 'result'],
     }),
-    cacheEntries: new Gauge({ registers, name: 'keyproxy_dek_cache_entries', help: 'Keys in the cache.' }),
+    cacheEntries: new Gauge({
+      registers,
+      name: 'keyproxy_dek_cache_entries',
+      help: 'Keys in the cache.',
+      collect() {
+        this.set(sources.cacheEntries());
+      },
+    }),
     cacheEvictions: new Counter({
       registers,
       name: 'keyproxy_dek_cache_evictions_total',
@@ -98,6 +110,12 @@ export function createMetrics() {
       name: 'keyproxy_credential_expiry_timestamp_seconds',
       help: 'When the credentials for the key service end, the earliest of a provider, in seconds since 1970.',
       labelNames: ['provider'],
+      collect() {
+        this.reset();
+        for (const { provider, expiresAtMs } of sources.credentialExpiries()) {
+          this.set({ provider }, expiresAtMs / 1000);
+        }
+      },
     }),
     configReloads: new Counter({
       registers,

@@ -4,7 +4,7 @@ import type { KeyRing } from '../kms/key-ring.ts';
 import type { ProviderName } from '../kms/key-service.ts';
 
 /** Whether a tenant is served. */
-export type TenantState = { readonly kind: 'active' } | { readonly kind: 'pending' };
+export type TenantState = { readonly kind: 'active' };
 
 /** The part of a tenant's file that the engine acts on. */
 export interface TenantSettings {
@@ -52,6 +52,7 @@ export class Tenant implements AsyncDisposable {
   readonly provider: ProviderName;
   readonly keyIds: readonly [string, ...string[]];
   readonly contact: Contact;
+  readonly state: TenantState = { kind: 'active' };
   readonly figures: CacheFigures = { hits: 0, misses: 0 };
   readonly #openKeys: () => Promise<KeyRing>;
   #opening: Promise<KeyRing> | undefined;
@@ -64,11 +65,6 @@ export class Tenant implements AsyncDisposable {
     this.keyIds = options.keyIds;
     this.contact = options.contact;
     this.#openKeys = options.openKeys;
-  }
-
-  /** Pending until its keys have been opened, active from then on. */
-  get state(): TenantState {
-    return { kind: this.#ring === undefined ? 'pending' : 'active' };
   }
 
   /** The keys, where they are open already: the way of the hot path. */

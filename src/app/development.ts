@@ -1,0 +1,34 @@
+/** Where development must not run, and what it needs on disk. */
+import { chmod, mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { TenantConfig } from '../config/tenant-file.ts';
+import type { KeyConfig } from '../kms/key-config.ts';
+import { createLocalKeyFile } from '../kms/local/key-file.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Why a key in a file is out of the question here; undefined where it may be used. */
+export function whyNoLocalKeys(env: Environment): string | undefined {
+  if (env['NODE_ENV'] === 'production') return 'NODE_ENV is production';
+  if (env['KUBERNETES_SERVICE_HOST'] !== undefined) return 'this is a Kubernetes pod';
+  return undefined;
+}
+
+/** Makes the key files of embedded tenants where they are missing: mode 0600, in a folder of mode 0700. */
+export async function ensureDevelopmentKeys(tenants: readonly TenantConfig[]): Promise<void> {
+  for (const file of new Set(tenants.flatMap((tenant) => keyFilesOf(tenant.key)))) {
+    await mkdir(dirname(file), { recursive: true });
+    await chmod(dirname(file), 0o700);
+    await createLocalKeyFile(file).catch((error) => {
+      if (!isExists(error)) throw error;
+    });
+  }
+}
+
+function keyFilesOf(key: KeyConfig): string[] {
+  return key.provider === 'local' ? [key.keyFile] : [];
+}
+
+function isExists(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EEXIST';
+}

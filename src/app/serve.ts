@@ -1,0 +1,174 @@
+/**
+ * The data plane: from a checked configuration to a daemon that serves, and back to nothing.
+ *
+ * Configuration was read before and touched no port. `startDataPlane` builds, binds and serves; `drain` takes
+ * readiness away, lets accepted calls finish, and wipes every key.
+ */
+import { readFile } from 'node:fs/promises';
+import type { Caller } from '../base/caller.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
+import type { DaemonConfig } from '../config/daemon-file.ts';
+import type { Listener as ListenerConfig } from '../config/listener.ts';
+import { KeyCache } from '../dek/key-cache.ts';
+import type { Engine } from '../operations/engine.ts';
+import type { TenantKey } from '../operations/tenant-key.ts';
+import { TenantKeys } from '../operations/tenant-keys.ts';
+import { readDescriptors } from '../rpc/descriptors.ts';
+import { type Listener, listen } from '../rpc/grpc-js/listener.ts';
+import { Health, healthMethods } from '../rpc/health.ts';
+import { keyproxyMethods, keyproxyService } from '../rpc/keyproxy-service.ts';
+import type { Method } from '../rpc/method.ts';
+import { reflectionMethods } from '../rpc/reflection.ts';
+import { kmsEvents, rpcEvents } from '../telemetry/call-events.ts';
+import { engineEvents } from '../telemetry/engine-events.ts';
+import { serveHttp } from '../telemetry/http.ts';
+import type { Log } from '../telemetry/log.ts';
+import { createMetrics, type Metrics, TenantLabels } from '../telemetry/metrics.ts';
+import { TenantRegistry } from '../tenants/registry.ts';
+import type { Tenant } from '../tenants/tenant.ts';
+import { protoFile } from './files.ts';
+import { KeyServices } from './key-services.ts';
+import { StartupError } from './startup-error.ts';
+import { TenantSet } from './tenants.ts';
+import { claimSocket, withSocketMode } from './unix-socket.ts';
+import { version } from './version.ts';
+
+/** How long accepted calls may take to finish at the end, in milliseconds. */
+const drainMs = 5000;
+
+export interface DataPlane {
+  readonly tenants: TenantSet;
+  readonly registry: TenantRegistry;
+  readonly metrics: Metrics;
+  /** Tells probes that calls are welcome: tenants are there. */
+  open(): void;
+  /** Stops: readiness first, then calls, then keys. */
+  drain(): Promise<void>;
+}
+
+/** Builds, binds and serves. Throws a StartupError where an address cannot be had; nothing is left behind then. */
+export async function startDataPlane(config: DaemonConfig, log: Log): Promise<DataPlane> {
+  await using stack = new AsyncDisposableStack();
+  const clock = systemClock;
+  const services = stack.use(new KeyServices({ clock, stsEndpoint: config.stsEndpoint }));
+  const metrics = createMetrics({
+    cacheEntries: () => cache.count(),
+    credentialExpiries: () => services.credentialExpiries(),
+  });
+  metrics.buildInfo.set({ version, node: process.version }, 1);
+  const lifetime = new AbortController();
+  stack.defer(() => lifetime.abort(new Error('the daemon ends')));
+  const registry = stack.use(new TenantRegistry());
+  const cache = stack.use(
+    new KeyCache<TenantKey>({
+      clock,
+      maxBytes: config.cacheMaxBytes,
+      onEvict: (_tenant, reason) => metrics.cacheEvictions.inc({ reason }),
+    }),
+  );
+  const observer = engineEvents(metrics);
+  const keys = new TenantKeys({ cache, clock, observer, lifetime: lifetime.signal });
+  const engine: Engine = { registry, keys, clock, observer, access: () => true };
+  const tenants = stack.use(
+    new TenantSet({
+      registry,
+      cache,
+      services,
+      clock,
+      onKmsCall: kmsEvents(metrics, log),
+      onChange: tenantGauge(metrics),
+    }),
+  );
+  const health = new Health([keyproxyService]);
+  const methods = allMethods(engine, config, health);
+  stack.use(await bindHttp(config, metrics, health));
+  const listeners: Listener[] = [];
+  for (const entry of config.listen) listeners.push(await bind(entry, { methods, config, metrics, log, clock, stack }));
+  const rest = stack.move();
+  return {
+    tenants,
+    registry,
+    metrics,
+    open() {
+      health.serving = true;
+    },
+    async drain() {
+      health.serving = false;
+      await Promise.all(listeners.map((listener) => listener.drain(drainMs)));
+      await rest.disposeAsync();
+    },
+  };
+}
+
+function allMethods(engine: Engine, config: DaemonConfig, health: Health): Method[] {
+  return [
+    ...keyproxyMethods({ engine, maxMessageBytes: config.maxMessageBytes }),
+    ...healthMethods(health),
+    ...reflectionMethods(async () => readDescriptors(await readFile(protoFile('descriptors.binpb')))),
+  ];
+}
+
+interface BindOptions {
+  readonly methods: readonly Method[];
+  readonly config: DaemonConfig;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly stack: AsyncDisposableStack;
+}
+
+async function bind(entry: ListenerConfig, options: BindOptions): Promise<Listener> {
+  const { methods, config, metrics, log, clock, stack } = options;
+  const target = entry.kind === 'unix' ? `unix:${entry.path}` : `${bracketed(entry.host)}:${entry.port}`;
+  const caller: Caller = entry.kind === 'unix' ? { kind: 'socket' } : { kind: 'anonymous' };
+  const serve = async () => {
+    const { maxMessageBytes } = config;
+    const marked = entry.kind === 'tcp';
+    const observer = rpcEvents(metrics, log);
+    const listener = await listen({ target, caller, marked, methods, maxMessageBytes, observer, clock });
+    stack.defer(() => listener.drain(0));
+    return listener;
+  };
+  try {
+    if (entry.kind === 'tcp') return await serve();
+    await claimSocket(entry.path);
+    return await withSocketMode(entry.path, entry.mode, serve);
+  } catch (error) {
+    throw asStartupError(error, target);
+  }
+}
+
+async function bindHttp(config: DaemonConfig, metrics: Metrics, health: Health): Promise<AsyncDisposable> {
+  const { host, port } = config.http;
+  try {
+    return await serveHttp({ host, port, registry: metrics.registry, isReady: () => health.serving });
+  } catch (error) {
+    throw asStartupError(error, `http://${host === undefined ? '' : bracketed(host)}:${port}`);
+  }
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function asStartupError(error: unknown, target: string): StartupError {
+  if (error instanceof StartupError) return error;
+  const text = error instanceof Error ? `${'code' in error ? error.code : ''} ${error.message}` : '';
+  const why = text.includes('EADDRINUSE')
+    ? 'the address is in use; stop the process that holds it or choose another'
+    : text.includes('EACCES')
+      ? 'permission denied'
+      : text.includes('EADDRNOTAVAIL')
+        ? 'the address is not one of this machine'
+        : 'the system refused it';
+  return new StartupError(`cannot listen on ${target}: ${why}`, error);
+}
+
+function tenantGauge(metrics: Metrics) {
+  const labels = new TenantLabels();
+  return (tenant: Tenant, change: 'served' | 'removed') => {
+    const of = { tenant: labels.of(tenant.id), state: tenant.state.kind };
+    if (change === 'served') metrics.tenantState.set(of, 1);
+    else metrics.tenantState.remove(of);
+  };
+}

@@ -1,0 +1,68 @@
+/** Feeds tenants to the data plane: once at the start, and from then on whenever their files change. */
+import type { DaemonConfig } from '../config/daemon-file.ts';
+import type { TenantChange } from '../config/last-good.ts';
+import { ConfigError, type ConfigProblem, describeProblem } from '../config/problem.ts';
+import { loadTenantDirectory } from '../config/tenant-directory.ts';
+import { watchTenantDirectory } from '../config/watch.ts';
+import type { Log } from '../telemetry/log.ts';
+import { ensureDevelopmentKeys } from './development.ts';
+import type { DataPlane } from './serve.ts';
+
+/** Where tenants come from, before anything is served. */
+export interface TenantFeed {
+  /** What is wrong with single files, while others are sound. */
+  readonly problems: readonly ConfigProblem[];
+  /** Hands the tenants over, and every change from then on. */
+  attach(plane: DataPlane, log: Log): AsyncDisposable;
+}
+
+const nothing: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} };
+
+/**
+ * Reads the tenants. Throws a ConfigError where the folder cannot be read, or where files are bad and none is sound:
+ * a bad file takes no good tenant down, but a daemon without any tenant is of no use.
+ */
+export async function openTenantFeed(config: DaemonConfig): Promise<TenantFeed> {
+  const { tenants: source } = config;
+  if (source.kind === 'embedded') {
+    await ensureDevelopmentKeys(source.tenants);
+    return {
+      problems: [],
+      attach(plane) {
+        for (const tenant of source.tenants) plane.tenants.put(tenant);
+        return nothing;
+      },
+    };
+  }
+  const options = { allowLocal: config.allowLocal, trustedEndpoints: config.trustedEndpoints };
+  const initial = await loadTenantDirectory(source.path, options);
+  if (initial.problems.length > 0 && initial.tenants.size === 0) throw new ConfigError(initial.problems);
+  return {
+    problems: initial.problems,
+    attach(plane, log) {
+      for (const { config: tenant } of initial.tenants.values()) plane.tenants.put(tenant);
+      return watchTenantDirectory(source.path, { ...options, initial }, (change) => apply(change, plane, log));
+    },
+  };
+}
+
+function apply(change: TenantChange, plane: DataPlane, log: Log): void {
+  for (const { config } of change.changed) plane.tenants.put(config);
+  for (const id of change.removed) plane.tenants.remove(id);
+  plane.metrics.configReloads.inc({ outcome: change.problems.length === 0 ? 'ok' : 'bad' });
+  if (change.changed.length > 0 || change.removed.length > 0) {
+    const changed = change.changed.map(({ config }) => config.tenantId);
+    log.info({ changed, removed: change.removed, tenants: plane.registry.size }, 'tenants were reloaded');
+  }
+  logProblems(change.problems, log);
+}
+
+/** One line a problem; what they stand for keeps its last good version. */
+export function logProblems(problems: readonly ConfigProblem[], log: Log): void {
+  for (const problem of problems) {
+    log.error(
+      { file: problem.file, line: problem.line, problem: describeProblem(problem) },
+      'a tenant file was not taken',
+    );
+  }
+}

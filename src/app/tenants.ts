@@ -1,0 +1,107 @@
+/** From tenant files to tenants that are served, at the start and at every change. */
+
+import type { Clock } from '../base/clock.ts';
+import type { TenantId } from '../base/ids.ts';
+import type { TenantConfig } from '../config/tenant-file.ts';
+import type { KeyCache } from '../dek/key-cache.ts';
+import { keyIdOf } from '../kms/key-config.ts';
+import { KeyRing } from '../kms/key-ring.ts';
+import type { KmsCall } from '../kms/observed.ts';
+import type { TenantKey } from '../operations/tenant-key.ts';
+import type { TenantRegistry } from '../tenants/registry.ts';
+import { type Contact, Tenant } from '../tenants/tenant.ts';
+import type { KeyServices } from './key-services.ts';
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** How long a tenant that was replaced may still serve calls that began before, in milliseconds. */
+const lingerMs = 60_000;
+
+export interface TenantSetOptions {
+  readonly registry: TenantRegistry;
+  readonly cache: KeyCache<TenantKey>;
+  readonly services: KeyServices;
+  readonly clock: Clock;
+  /** Told of every call to a key service. */
+  readonly onKmsCall: (tenant: TenantId, call: KmsCall) => void;
+  /** Told of every tenant that is served from now on, or no longer. */
+  readonly onChange: (tenant: Tenant, change: 'served' | 'removed') => void;
+}
+
+export class TenantSet implements AsyncDisposable {
+  readonly #options: TenantSetOptions;
+  /** Tenants that were replaced or removed and may still have calls under way. */
+  readonly #leaving = new Set<Tenant>();
+
+  constructor(options: TenantSetOptions) {
+    this.#options = options;
+  }
+
+  /** Serves a tenant as its file says from now on. What is cached under the same keys stays. */
+  put(config: TenantConfig): void {
+    const { registry, cache, onChange } = this.#options;
+    const ids = [config.key, ...config.retired].map(keyIdOf);
+    const before = registry.find(config.tenantId);
+    // Keys that are no longer configured must not answer from the cache.
+    if (before?.keyIds.some((id) => !ids.includes(id))) cache.clear(config.tenantId, 'removed');
+    const tenant = this.#build(config, before?.contact ?? {});
+    cache.admit(tenant.id, { ttlMs: tenant.settings.cacheTtlMs, maxEntries: tenant.settings.cacheMaxEntries });
+    const older = registry.put(tenant);
+    if (older !== undefined) this.#retire(older);
+    onChange(tenant, 'served');
+  }
+
+  /** Stops serving a tenant and wipes what was cached for it. */
+  remove(id: TenantId): void {
+    const { registry, cache, onChange } = this.#options;
+    const tenant = registry.remove(id);
+    cache.remove(id);
+    if (tenant === undefined) return;
+    this.#retire(tenant);
+    onChange(tenant, 'removed');
+  }
+
+  #build(config: TenantConfig, contact: Contact): Tenant {
+    return new Tenant({
+      id: config.tenantId,
+      provider: config.key.provider,
+      keyIds: [keyIdOf(config.key), ...config.retired.map(keyIdOf)],
+      settings: {
+        cacheTtlMs: config.cache.ttlSeconds * 1000,
+        cacheMaxEntries: config.cache.maxEntries,
+        rotationMs: config.rotation.enabled ? config.rotation.intervalDays * dayMs : Number.POSITIVE_INFINITY,
+        dekSource: config.dekSource,
+        foreign: config.decrypt.foreign,
+        suites: config.decrypt.suites,
+      },
+      contact,
+      openKeys: () => this.#openKeys(config, contact),
+    });
+  }
+
+  async #openKeys(config: TenantConfig, contact: Contact): Promise<KeyRing> {
+    const { services, onKmsCall, clock } = this.#options;
+    const report = (call: KmsCall) => {
+      if (call.outcome === 'ok') contact.lastSuccess = clock.now();
+      if (call.outcome === 'refusal') contact.lastRefusal = clock.now();
+      onKmsCall(config.tenantId, call);
+    };
+    const use = { tenantId: config.tenantId, timeoutMs: config.limits.kmsTimeoutMs, report };
+    const current = await services.open(config.key, use);
+    const retired = await Promise.all(config.retired.map((key) => services.open(key, use)));
+    return new KeyRing(current, retired);
+  }
+
+  #retire(tenant: Tenant): void {
+    this.#leaving.add(tenant);
+    this.#options.clock.after(lingerMs, () => {
+      this.#leaving.delete(tenant);
+      void tenant[Symbol.asyncDispose]();
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#leaving].map((tenant) => tenant[Symbol.asyncDispose]()));
+    this.#leaving.clear();
+  }
+}

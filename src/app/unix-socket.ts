@@ -1,0 +1,63 @@
+/**
+ * A place for a Unix socket: its folder exists, a stale socket of a daemon that died is gone, and one that somebody
+ * answers on is never taken.
+ */
+import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { dirname } from 'node:path';
+import { StartupError } from './startup-error.ts';
+
+/** Longest wait for an answer from whoever holds a socket, in milliseconds. */
+const probeMs = 1000;
+
+/** Makes room for a socket at `path`. Throws a StartupError where somebody lives there, or where it is no socket. */
+export async function claimSocket(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((error) => {
+    throw new StartupError(`cannot make the folder of the socket ${path}: ${codeOf(error)}`, error);
+  });
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isSocket()) {
+    throw new StartupError(`cannot listen on unix:${path}: there is something that is not a socket; move it away`);
+  }
+  if (await answers(path)) {
+    throw new StartupError(
+      `cannot listen on unix:${path}: another process answers there; stop it or choose another path`,
+    );
+  }
+  await unlink(path).catch((error) => {
+    throw new StartupError(`cannot replace the stale socket ${path}: ${codeOf(error)}`, error);
+  });
+}
+
+/**
+ * Runs `bind`, which makes the socket, so that nobody can open it before it has its permissions, and then sets them.
+ */
+export async function withSocketMode<T>(path: string, mode: number, bind: () => Promise<T>): Promise<T> {
+  const before = process.umask(0o777);
+  try {
+    const bound = await bind();
+    await chmod(path, mode);
+    return bound;
+  } finally {
+    process.umask(before);
+  }
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((done) => {
+    const probe = createConnection({ path });
+    const end = (isAlive: boolean) => {
+      probe.destroy();
+      done(isAlive);
+    };
+    probe.setTimeout(probeMs, () => end(true));
+    probe.once('connect', () => end(true));
+    // Whoever may not open it, or finds its queue full, must not take it either.
+    probe.once('error', (error) => end(!['ECONNREFUSED', 'ENOENT'].includes(codeOf(error))));
+  });
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
+}

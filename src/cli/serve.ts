@@ -1,0 +1,67 @@
+/** `keyproxy serve`: the data plane, until a signal asks it to end. */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { whyNoLocalKeys } from '../app/development.ts';
+import { runDataPlane } from '../app/run-data-plane.ts';
+import { type DaemonConfig, parseDaemonFile } from '../config/daemon-file.ts';
+import { developmentConfig } from '../config/development.ts';
+import { ConfigError, type Parsed } from '../config/problem.ts';
+import { developmentHelp } from './development-help.ts';
+import { exitCodes, type Terminal, UsageError } from './exit.ts';
+
+export const serveUsage = `keyproxy serve --config FILE   serves applications as FILE says
+keyproxy serve --dev           serves the tenants demo and demo-2 under a key of its own; not for production`;
+
+/** Runs the data plane. Returns once everything has stopped. */
+export async function serve(args: readonly string[], terminal: Terminal): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: { config: { type: 'string' }, dev: { type: 'boolean', default: false } },
+  });
+  if (values.dev === (values.config !== undefined))
+    throw new UsageError(`serve needs --config FILE or --dev\n${serveUsage}`);
+  const { config, warnings } = await configuration(values.config, terminal);
+  await runDataPlane({
+    config,
+    warnings,
+    isDevelopment: values.dev,
+    untilSignal: () => terminal.untilSignal(),
+    onServing: () => {
+      if (values.dev) terminal.err(developmentHelp(config));
+    },
+  });
+  return exitCodes.ok;
+}
+
+async function configuration(
+  file: string | undefined,
+  terminal: Terminal,
+): Promise<Parsed<DaemonConfig> & { config: DaemonConfig }> {
+  const parsed =
+    file === undefined
+      ? developmentConfig(terminal.cwd, terminal.env)
+      : parseDaemonFile(await text(resolve(terminal.cwd, file)), resolve(terminal.cwd, file), terminal.env);
+  const { config, problems, warnings } = parsed;
+  if (config === undefined) throw new ConfigError(problems);
+  const refusal = config.allowLocal ? whyNoLocalKeys(terminal.env) : undefined;
+  if (refusal !== undefined) {
+    const setting = file === undefined ? '--dev' : 'allow_local';
+    throw new ConfigError([
+      {
+        file: file ?? '--dev',
+        line: 0,
+        path: '',
+        message: `${setting} keeps keys in files and does not run here: ${refusal}`,
+      },
+    ]);
+  }
+  return { config, problems, warnings };
+}
+
+async function text(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error) => {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
+    throw new ConfigError([{ file, line: 0, path: '', message: `cannot be read: ${code}` }]);
+  });
+}
