@@ -25,12 +25,12 @@ export interface SimulatorOptions {
 }
 
 /** An IAM user with a long-lived key. */
-export interface SimulatedUser extends IssuedCredentials {
+interface SimulatedUser extends IssuedCredentials {
   readonly arn: string;
   readonly accountId: string;
 }
 
-export interface RoleOptions {
+interface RoleOptions {
   readonly name: string;
   readonly accountId?: string;
   readonly trust: PolicySource;
@@ -76,15 +76,7 @@ const platformAccount = '123456789012';
 export async function startAwsSimulator(options: SimulatorOptions = {}): Promise<AwsSimulator> {
   const accountId = options.accountId ?? platformAccount;
   const now = (): number => (options.clock ?? Date).now();
-  const cloud: SimulatedCloud = {
-    now,
-    credentials: new CredentialStore(),
-    roles: new Map(),
-    keys: new KeyStore(now),
-    faults: new Faults(),
-    rateLimit: new RateLimit(now),
-    calls: [],
-  };
+  const cloud = emptyCloud(now);
   const closing = new AbortController();
   const server = createServer((request, response) => {
     serve(request, response, { cloud, signal: closing.signal }).catch(() => response.destroy());
@@ -105,6 +97,18 @@ export async function startAwsSimulator(options: SimulatorOptions = {}): Promise
     setRateLimit: (perSecond) => cloud.rateLimit.set(perSecond),
     expireSessions: () => cloud.credentials.expireSessions(now()),
     [Symbol.asyncDispose]: () => close(server, closing),
+  };
+}
+
+function emptyCloud(now: () => number): SimulatedCloud {
+  return {
+    now,
+    credentials: new CredentialStore(),
+    roles: new Map(),
+    keys: new KeyStore(now),
+    faults: new Faults(),
+    rateLimit: new RateLimit(now),
+    calls: [],
   };
 }
 

@@ -73,30 +73,30 @@ function assumeRole(request: StsRequest): string {
       'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.',
     );
   }
+  return startSession(request, role, { sessionName, seconds, sessionPolicy });
+}
+
+function startSession(
+  request: StsRequest,
+  role: Role,
+  given: { sessionName: string; seconds: number; sessionPolicy: PolicyDocument | undefined },
+): string {
+  const { sessionName, sessionPolicy } = given;
   const arn = `arn:aws:sts::${role.accountId}:assumed-role/${role.name}/${sessionName}`;
   const uniqueId = `${role.uniqueId}:${sessionName}`;
-  const narrowed = sessionPolicy === undefined ? {} : { sessionPolicy };
-  const principal: Principal = {
-    kind: 'session',
-    arn,
-    accountId: role.accountId,
-    uniqueId,
-    sessionName,
-    role,
-    ...narrowed,
-  };
-  // STS tells whole seconds, so the session must not end before the second that it tells.
-  const expiresAt = Math.floor(request.now / 1000) * 1000 + seconds * 1000;
+  const session = { kind: 'session', arn, accountId: role.accountId, uniqueId, sessionName, role } as const;
+  const principal: Principal = sessionPolicy === undefined ? session : { ...session, sessionPolicy };
+  // STS tells whole seconds, so the session ends with the second that it tells.
+  const expiresAt = (Math.floor(request.now / 1000) + given.seconds) * 1000;
   const issued = request.credentials.issue(principal, expiresAt);
+  const credentials =
+    element('AccessKeyId', issued.accessKeyId) +
+    element('SecretAccessKey', issued.secretAccessKey) +
+    element('SessionToken', issued.sessionToken ?? '') +
+    element('Expiration', new Date(expiresAt).toISOString().replace('.000Z', 'Z'));
   return (
     element('AssumedRoleUser', element('AssumedRoleId', uniqueId) + element('Arn', arn)) +
-    element(
-      'Credentials',
-      element('AccessKeyId', issued.accessKeyId) +
-        element('SecretAccessKey', issued.secretAccessKey) +
-        element('SessionToken', issued.sessionToken ?? '') +
-        element('Expiration', new Date(expiresAt).toISOString().replace('.000Z', 'Z')),
-    ) +
+    element('Credentials', credentials) +
     (sessionPolicy === undefined ? '' : element('PackedPolicySize', '6'))
   );
 }
