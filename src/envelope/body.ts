@@ -24,7 +24,7 @@ export const finalFrameMark = 0xffffffff;
 const maxSingleBlock = 2n ** 36n - 32n;
 
 /** The three shapes of a piece of a body. */
-export type FrameKind = 'regular' | 'final' | 'single';
+type FrameKind = 'regular' | 'final' | 'single';
 
 const labels: Readonly<Record<FrameKind, Buffer>> = {
   regular: Buffer.from('AWSKMSEncryptionClient Frame'),

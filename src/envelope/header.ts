@@ -32,7 +32,7 @@ const contentTypes: ReadonlyMap<number, ContentType> = new Map([
 ]);
 
 /** How the body is cut. Non-framed messages are read, never written. */
-export type ContentType = 'framed' | 'non-framed';
+type ContentType = 'framed' | 'non-framed';
 
 /** A header as it stands. All buffers are views of the message; do not write to them. */
 export interface MessageHeader {

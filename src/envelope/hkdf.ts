@@ -8,8 +8,8 @@
  */
 import { hash } from 'node:crypto';
 
-/** Length in bytes of an extracted key, and the longest key that can be expanded from it. */
-export const hashLength = 64;
+// Length in bytes of an extracted key, and the longest key that can be expanded from it.
+const hashLength = 64;
 const blockLength = 128;
 
 // The code between filling and wiping these is synchronous, so no two derivations ever share them.

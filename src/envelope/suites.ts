@@ -4,7 +4,7 @@
  */
 
 /** How a message's content key comes from the data key. */
-export type KeyDerivation =
+type KeyDerivation =
   /** The data key itself encrypts. Such a data key must never serve two messages. */
   | { readonly kind: 'none' }
   /** HKDF with a zero salt and `suite ‖ message id` as info. */
