@@ -78,8 +78,12 @@ export async function startAwsSimulator(options: SimulatorOptions = {}): Promise
   const now = (): number => (options.clock ?? Date).now();
   const cloud = emptyCloud(now);
   const closing = new AbortController();
+  const bugs: unknown[] = [];
   const server = createServer((request, response) => {
-    serve(request, response, { cloud, signal: closing.signal }).catch(() => response.destroy());
+    serve(request, response, { cloud, signal: closing.signal }).catch((bug: unknown) => {
+      if (!closing.signal.aborted) bugs.push(bug);
+      response.destroy();
+    });
   });
   const port = await listen(server);
   const pairs = new KeyPairSource();
@@ -96,7 +100,7 @@ export async function startAwsSimulator(options: SimulatorOptions = {}): Promise
     trustFor,
     setRateLimit: (perSecond) => cloud.rateLimit.set(perSecond),
     expireSessions: () => cloud.credentials.expireSessions(now()),
-    [Symbol.asyncDispose]: () => close(server, closing),
+    [Symbol.asyncDispose]: () => close(server, { closing, bugs }),
   };
 }
 
@@ -117,15 +121,26 @@ async function serve(
   response: ServerResponse,
   { cloud, signal }: { cloud: SimulatedCloud; signal: AbortSignal },
 ): Promise<void> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const body = await readBody(request);
+  if (body === undefined) return;
   const signed = {
     method: request.method ?? '',
     target: request.url ?? '',
     headers: request.headersDistinct,
-    body: Buffer.concat(chunks),
+    body,
   };
   await deliver(await dispatch(signed, cloud, signal), response, signal);
+}
+
+/** The whole body, or undefined when the client went away before its end. */
+async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+  } catch {
+    return undefined;
+  }
+  return Buffer.concat(chunks);
 }
 
 function addUser(
@@ -188,9 +203,14 @@ function listen(server: Server): Promise<number> {
   });
 }
 
-async function close(server: Server, closing: AbortController): Promise<void> {
+/** A failure of the simulator itself looks like an outage to the client, so it must not pass as one: it ends here. */
+async function close(
+  server: Server,
+  { closing, bugs }: { closing: AbortController; bugs: readonly unknown[] },
+): Promise<void> {
   closing.abort();
   const closed = new Promise((done) => server.close(done));
   server.closeAllConnections();
   await closed;
+  if (bugs.length > 0) throw new AggregateError(bugs, 'the AWS simulator failed while it answered');
 }

@@ -165,6 +165,22 @@ describe('a key policy', () => {
   });
 });
 
+describe('a key policy for sessions', () => {
+  it('that names the session itself is not narrowed by the session policy, as one that names the role is', async () => {
+    await using aws = await startAwsSimulator();
+    const trust = aws.trustFor({ principal: aws.platform.arn });
+    const role = aws.createRole({ name: 'narrow', trust });
+    const sessionArn = 'arn:aws:sts::123456789012:assumed-role/narrow/session-1';
+    const narrow = JSON.stringify(policy({ Effect: 'Allow', Action: 'KMS:describekey', Resource: '*' }));
+    const credentials = assumed(aws, { role, sessionName: 'session-1', policy: narrow });
+    const client = kmsClient(aws, { credentials });
+    const allowing = (arn: string) => policy({ ...root, Principal: { AWS: arn } });
+    const [bySession, byRole] = [sessionArn, role.arn].map((arn) => aws.createKey({ policy: allowing(arn) }).arn);
+    expect(await outcomes(client, bySession ?? '')).toEqual(all('allowed'));
+    expect(await outcomes(client, byRole ?? '')).toEqual({ ...all(denied), DescribeKey: 'allowed' });
+  });
+});
+
 describe('a condition on the encryption context', () => {
   const own = { Effect: 'Allow', Principal: { AWS: '123456789012' }, Action: 'kms:*', Resource: '*' };
   const cases: readonly [string, object, Record<string, string>, boolean][] = [
@@ -180,6 +196,12 @@ describe('a condition on the encryption context', () => {
       'a pair whose name differs in case',
       { StringEquals: { 'kms:EncryptionContext:Tenant_ID': 't1' } },
       { tenant_id: 't1' },
+      true,
+    ],
+    [
+      'a pair, and a name in another case',
+      { StringEquals: { 'kms:EncryptionContext:tenant_id': 't1' } },
+      { Tenant_ID: 't1' },
       true,
     ],
     ['a pattern', { StringLike: { 'kms:EncryptionContext:tenant_id': 't?' } }, { tenant_id: 't1' }, true],

@@ -105,6 +105,15 @@ describe('the simulator', () => {
     for (const secret of secrets) expect(seen.includes(secret)).toBe(false);
   });
 
+  it('that fails itself says so when it closes, so that its failure never passes for an outage', async () => {
+    const broken = () => {
+      throw new Error('no time');
+    };
+    const aws = await startAwsSimulator({ clock: { now: broken } });
+    await expect(rawCall(aws)).rejects.toThrow();
+    await expect(aws[Symbol.asyncDispose]()).rejects.toThrow('the AWS simulator failed while it answered');
+  });
+
   it('has another secret in every run', async () => {
     await using one = await startAwsSimulator();
     await using other = await startAwsSimulator();
