@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import type { TenantConfig } from '../config/tenant-file.ts';
 import type { KeyConfig } from '../kms/key-config.ts';
 import { createLocalKeyFile } from '../kms/local/key-file.ts';
+import { StartupError } from './startup-error.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -14,13 +15,15 @@ export function whyNoLocalKeys(env: Environment): string | undefined {
   return undefined;
 }
 
-/** Makes the key files of embedded tenants where they are missing: mode 0600, in a folder of mode 0700. */
+/**
+ * Makes the key files of embedded tenants where they are missing: mode 0600, in a folder of mode 0700. Throws a
+ * StartupError where the disk refuses.
+ */
 export async function ensureDevelopmentKeys(tenants: readonly TenantConfig[]): Promise<void> {
   for (const file of new Set(tenants.flatMap((tenant) => keyFilesOf(tenant.key)))) {
-    await mkdir(dirname(file), { recursive: true });
-    await chmod(dirname(file), 0o700);
+    await ownFolder(dirname(file));
     await createLocalKeyFile(file).catch((error) => {
-      if (!isExists(error)) throw error;
+      if (!isExists(error)) throw new StartupError(describe(error), error);
     });
   }
 }
@@ -29,6 +32,24 @@ function keyFilesOf(key: KeyConfig): string[] {
   return key.provider === 'local' ? [key.keyFile] : [];
 }
 
+async function ownFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    await chmod(folder, 0o700);
+  } catch (error) {
+    throw new StartupError(`cannot make the folder ${folder}: ${codeOf(error)}`, error);
+  }
+}
+
+/** The key of an earlier run: the system's own code is inside the failure. */
 function isExists(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EEXIST';
+  return error instanceof Error && codeOf(error.cause) === 'EEXIST';
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : 'cannot make a key file';
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
 }
