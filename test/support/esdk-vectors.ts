@@ -18,6 +18,8 @@ export interface Vector {
   readonly ciphertext: string;
   readonly plaintext?: { readonly file: string };
   readonly policy: 'require' | 'allow';
+  /** Where a reader that keeps the order of checks fails. */
+  readonly stage?: 'commitment' | 'header-auth';
   readonly keyring: Keyring;
   /** The pairs that must come back, without the public key of a signed message. */
   readonly encryptionContext?: Readonly<Record<string, string>>;
