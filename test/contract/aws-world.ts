@@ -2,6 +2,7 @@
 import type { EncryptedDataKey } from '../../src/base/encrypted-data-key.ts';
 import type { AwsCredentials } from '../../src/kms/aws/credentials.ts';
 import { openAwsCredentials, openAwsKey } from '../../src/kms/aws/open.ts';
+import type { AwsIdentity } from '../../src/kms/aws/renewing.ts';
 import type { KeyService } from '../../src/kms/key-service.ts';
 import type { KeySpec } from '../simulators/aws/keys.ts';
 import { type AwsSimulator, type SimulatedRole, startAwsSimulator } from '../simulators/aws/server.ts';
@@ -40,8 +41,10 @@ export class AwsWorld implements World<AwsKeyInHand> {
   readonly clock = new SteeredClock();
   readonly credentials: AwsCredentials;
   #roles = 0;
+  /** RSA keys that nobody has open: a pair takes seconds to make, so tests hand them on. */
+  readonly #idle = new Map<string, SimulatedKey[]>();
 
-  private constructor(aws: AwsSimulator) {
+  private constructor(aws: AwsSimulator, own: () => Promise<AwsIdentity>) {
     this.aws = aws;
     this.credentials = openAwsCredentials({
       clock: this.clock,
@@ -49,18 +52,29 @@ export class AwsWorld implements World<AwsKeyInHand> {
       nodeName: 'node-1',
       timeoutMs: honestMs,
       stsEndpoint: aws.endpoint,
-      own: async () => aws.platform,
+      own,
     });
   }
 
-  static async start(): Promise<AwsWorld> {
-    return new AwsWorld(await startAwsSimulator());
+  /** Starts a simulator; `own` gets keyproxy's own credentials, those of the platform where none is given. */
+  static async start(own?: (aws: AwsSimulator) => Promise<AwsIdentity>): Promise<AwsWorld> {
+    const aws = await startAwsSimulator();
+    return new AwsWorld(aws, () => own?.(aws) ?? Promise.resolve(aws.platform));
   }
 
-  /** Opens a key of a spec that keyproxy's own identity may use. */
+  /** Opens a key of a spec that keyproxy's own identity may use. An RSA key may have been another test's before. */
   async openKey(options: OpenOptions = {}): Promise<AwsKeyInHand> {
-    const owned = this.aws.createKey({ spec: (options.kind ?? 'SYMMETRIC_DEFAULT') as KeySpec });
-    return inHand(this.open(owned, options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }), owned);
+    const { kind = 'SYMMETRIC_DEFAULT', timeoutMs } = options;
+    const idle = kind.startsWith('RSA_') ? this.#idleOf(kind) : [];
+    const owned = idle.pop() ?? this.aws.createKey({ spec: kind as KeySpec });
+    const key = inHand(this.open(owned, timeoutMs === undefined ? {} : { timeoutMs }), owned);
+    return {
+      ...key,
+      [Symbol.asyncDispose]: () => {
+        idle.push(owned);
+        return key[Symbol.asyncDispose]();
+      },
+    };
   }
 
   /** Opens a key through a role of its own. */
@@ -90,6 +104,12 @@ export class AwsWorld implements World<AwsKeyInHand> {
       { provider: 'aws_kms', keyArn, region, endpoint: this.aws.endpoint, ...(role !== undefined && { role }) },
       { clock: this.clock, tenantId, timeoutMs, credentials: this.credentials },
     );
+  }
+
+  #idleOf(kind: string): SimulatedKey[] {
+    const idle = this.#idle.get(kind) ?? [];
+    this.#idle.set(kind, idle);
+    return idle;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

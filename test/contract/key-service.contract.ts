@@ -42,7 +42,9 @@ export interface KeyServiceHarness<Key extends OpenedKey, W extends World<Key>> 
   readonly silences?: readonly SilenceCase<W, Key>[];
 }
 
-const patienceMs = 250;
+const patienceMs = 150;
+/** An end that nobody had to wait for, in milliseconds: far below any honest timeout, with room for a busy machine. */
+const promptMs = 3_000;
 
 /** Runs the specification against what `harness` starts. */
 export function describeKeyServiceContract<Key extends OpenedKey, W extends World<Key>>(
@@ -89,7 +91,7 @@ function describeEnding(open: Open): void {
 }
 
 function describeUnsuitable(kinds: readonly string[], open: Open): void {
-  it.skipIf(kinds.length === 0).each(kinds)('refuses a key of kind %s with KEY_UNSUITABLE', async (kind) => {
+  it.each(kinds)('refuses a key of kind %s with KEY_UNSUITABLE', async (kind) => {
     await using key = await open({ kind });
     using plaintext = SecretBytes.adopt(Buffer.alloc(32));
     const expected = { kind: 'config', reason: 'KEY_UNSUITABLE' };
@@ -103,7 +105,8 @@ function describeFaults<Key extends OpenedKey, W extends World<Key>>(
   cases: readonly FaultCase<W, Key>[],
   world: () => W,
 ): void {
-  describe.skipIf(cases.length === 0)('when its provider does not answer yes', () => {
+  if (cases.length === 0) return;
+  describe('when its provider does not answer yes', () => {
     for (const fault of cases) {
       it.each(fault.operations ?? operations)(`sorts ${fault.name} on %s`, async (operation) => {
         await using key = await (fault.open?.(world()) ?? world().openKey());
@@ -124,7 +127,8 @@ function describeSilence<Key extends OpenedKey, W extends World<Key>>(
   cases: readonly SilenceCase<W, Key>[],
   world: () => W,
 ): void {
-  describe.skipIf(cases.length === 0)('when a connection gives no answer', () => {
+  if (cases.length === 0) return;
+  describe('when a connection gives no answer', () => {
     for (const silence of cases) {
       it.each(operations)(`ends ${silence.name} by its own timeout on %s, as an outage`, async (operation) => {
         await using key = await world().openKey({ timeoutMs: patienceMs });
@@ -133,7 +137,7 @@ function describeSilence<Key extends OpenedKey, W extends World<Key>>(
         const start = performance.now();
         const error = await failureOf(run(operation, key.service, { entry, signal: never }));
         expect(error.fault).toEqual({ kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' });
-        expect(performance.now() - start).toBeLessThan(patienceMs * 4);
+        expect(performance.now() - start).toBeLessThan(promptMs);
       });
 
       it.each(operations)(`ends ${silence.name} by the caller's signal on %s, at once`, async (operation) => {
@@ -144,7 +148,7 @@ function describeSilence<Key extends OpenedKey, W extends World<Key>>(
         const start = performance.now();
         const error = await failureOf(run(operation, key.service, { entry, signal }));
         expect(error.fault.kind).toBe('outage');
-        expect(performance.now() - start).toBeLessThan(1_000);
+        expect(performance.now() - start).toBeLessThan(promptMs);
       });
     }
   });

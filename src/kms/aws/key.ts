@@ -3,27 +3,27 @@ import { randomBytes } from 'node:crypto';
 import { DecryptCommand, EncryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms';
 import type { EncryptedDataKey } from '../../base/encrypted-data-key.ts';
 import type { EncryptionContext } from '../../base/encryption-context.ts';
-import type { Reason } from '../../base/errors.ts';
 import { SecretBytes } from '../../base/secret.ts';
-import { KmsError } from '../fault.ts';
+import { KmsError, type KmsFault } from '../fault.ts';
 import type { GeneratedKey, KeyInfo, KeyService } from '../key-service.ts';
 import { emptyAnswer } from './failure.ts';
-import { type KeyStyle, rsaAlgorithm, rsaStyle, styleOfEntry, styleOfKey, symmetricStyle } from './key-style.ts';
+import { type KeyStyle, rsaAlgorithm, rsaStyle, styleOfEntry, symmetricStyle } from './key-style.ts';
 import type { KmsCalls } from './kms-calls.ts';
+import { LearnedStyle } from './learned-style.ts';
 
 export class AwsKey implements KeyService {
   readonly provider = 'aws_kms';
   readonly keyId: string;
   readonly #providerInfo: Buffer;
   readonly #calls: KmsCalls;
-  /** Learned once; undefined until then. */
-  #style: KeyStyle | undefined;
+  readonly #style: LearnedStyle;
 
   /** Takes `calls` over. */
   constructor(keyArn: string, calls: KmsCalls) {
     this.keyId = keyArn;
     this.#providerInfo = Buffer.from(keyArn, 'utf8');
     this.#calls = calls;
+    this.#style = new LearnedStyle(keyArn, calls);
   }
 
   owns(entry: EncryptedDataKey): boolean {
@@ -35,7 +35,7 @@ export class AwsKey implements KeyService {
   }
 
   async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey> {
-    const style = await this.#learnStyle(request.signal);
+    const style = await this.#style.get(request.signal);
     if (style.kind === 'symmetric') return this.#forgetStyleIfUnsuitable(this.#generateDataKey(request));
     const plaintext = SecretBytes.adopt(randomBytes(request.length));
     try {
@@ -47,7 +47,7 @@ export class AwsKey implements KeyService {
   }
 
   async wrap(request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal }) {
-    const style = await this.#learnStyle(request.signal);
+    const style = await this.#style.get(request.signal);
     return this.#forgetStyleIfUnsuitable(this.#encrypt(style, request));
   }
 
@@ -108,32 +108,12 @@ export class AwsKey implements KeyService {
     return this.#entry(style, answer.CiphertextBlob);
   }
 
-  /**
-   * Asks DescribeKey once. A customer need not allow it: then the key counts as symmetric, as all but a few are, and
-   * where it is not, AWS says so by the first call.
-   */
-  async #learnStyle(signal: AbortSignal): Promise<KeyStyle> {
-    if (this.#style !== undefined) return this.#style;
-    try {
-      const key = await this.#calls.describeKey(signal);
-      if (key === undefined) throw emptyAnswer('DescribeKey');
-      this.#expectOwnKey('DescribeKey', key.Arn);
-      const style = styleOfKey(key);
-      if (style === undefined) throw this.#error('DescribeKey', { kind: 'config', reason: 'KEY_UNSUITABLE' });
-      this.#style = style;
-    } catch (error) {
-      if (!isKind(error, 'refusal', 'KEY_ACCESS_DENIED')) throw error;
-      this.#style = symmetricStyle;
-    }
-    return this.#style;
-  }
-
-  /** A key that turns out not to wrap as it was taken to is asked about again by the next call. */
   async #forgetStyleIfUnsuitable<T>(call: Promise<T>): Promise<T> {
     try {
       return await call;
     } catch (error) {
-      if (isKind(error, 'config', 'KEY_UNSUITABLE')) this.#style = undefined;
+      const fault = error instanceof KmsError ? error.fault : undefined;
+      if (fault?.kind === 'config' && fault.reason === 'KEY_UNSUITABLE') this.#style.forget();
       throw error;
     }
   }
@@ -153,7 +133,7 @@ export class AwsKey implements KeyService {
     return { providerId: style.providerId, providerInfo: this.#providerInfo, ciphertext: Buffer.from(ciphertext) };
   }
 
-  #error(operation: string, fault: ConstructorParameters<typeof KmsError>[0]): KmsError {
+  #error(operation: string, fault: KmsFault): KmsError {
     return new KmsError(fault, { provider: this.provider, operation });
   }
 }
@@ -168,10 +148,4 @@ function bindingOf(style: KeyStyle, context: EncryptionContext) {
 /** The SDK's bytes as a secret: the same memory, so that wiping the secret wipes what the SDK decoded. */
 function adopt(bytes: Uint8Array): SecretBytes {
   return SecretBytes.adopt(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-}
-
-function isKind(error: unknown, kind: KmsError['fault']['kind'], reason: Reason): boolean {
-  return (
-    error instanceof KmsError && error.fault.kind === kind && 'reason' in error.fault && error.fault.reason === reason
-  );
 }

@@ -1,0 +1,65 @@
+/** What kind of key it is that a configuration names: asked of DescribeKey once, for all calls that need to know. */
+import { untilAborted } from '../../base/single-flight.ts';
+import { KmsError } from '../fault.ts';
+import { emptyAnswer, gaveUp } from './failure.ts';
+import { type KeyStyle, styleOfKey, symmetricStyle } from './key-style.ts';
+import type { KmsCalls } from './kms-calls.ts';
+
+const operation = 'DescribeKey';
+/** The question is everybody's: it ends by its own timeout, and not when one of those who wait gives up. */
+const everybodys = new AbortController().signal;
+
+export class LearnedStyle {
+  readonly #keyArn: string;
+  readonly #calls: KmsCalls;
+  #style: KeyStyle | undefined;
+  #asking: Promise<KeyStyle> | undefined;
+
+  constructor(keyArn: string, calls: KmsCalls) {
+    this.#keyArn = keyArn;
+    this.#calls = calls;
+  }
+
+  /**
+   * The style, learned by the first call. A customer need not allow DescribeKey: then the key counts as symmetric, as
+   * all but a few are, and where it is not, AWS says so when it is used. Throws a `KmsError`: `KEY_UNSUITABLE` for a
+   * key that cannot wrap, `KEY_SERVICE_MISCONFIGURED` for a name that is not the key's own ARN.
+   */
+  async get(signal: AbortSignal): Promise<KeyStyle> {
+    if (this.#style !== undefined) return this.#style;
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = undefined;
+    });
+    try {
+      this.#style = await untilAborted(this.#asking, signal);
+      return this.#style;
+    } catch (error) {
+      throw error instanceof KmsError ? error : gaveUp(operation, error);
+    }
+  }
+
+  /** For a key that turned out not to wrap as it was taken to: the next call asks again. */
+  forget(): void {
+    this.#style = undefined;
+  }
+
+  async #ask(): Promise<KeyStyle> {
+    try {
+      const key = await this.#calls.describeKey(everybodys);
+      if (key?.Arn === undefined) throw emptyAnswer(operation);
+      if (key.Arn !== this.#keyArn) throw unusable('KEY_SERVICE_MISCONFIGURED');
+      const style = styleOfKey(key);
+      if (style === undefined) throw unusable('KEY_UNSUITABLE');
+      return style;
+    } catch (error) {
+      if (error instanceof KmsError && error.fault.kind === 'refusal' && error.fault.reason === 'KEY_ACCESS_DENIED') {
+        return symmetricStyle;
+      }
+      throw error;
+    }
+  }
+}
+
+function unusable(reason: 'KEY_UNSUITABLE' | 'KEY_SERVICE_MISCONFIGURED'): KmsError {
+  return new KmsError({ kind: 'config', reason }, { provider: 'aws_kms', operation });
+}
