@@ -4,6 +4,7 @@ import type { Caller } from '../../base/caller.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { CallObserver, Method } from '../method.ts';
 import { handlerFor } from './calls.ts';
+import { refusedMessage } from './refused-message.ts';
 
 export interface ListenerOptions {
   /** `unix:/path` or `host:port`. */
@@ -32,6 +33,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     'grpc.max_receive_message_length': options.maxMessageBytes * readAllowance,
     'grpc.max_send_message_length': -1,
     'grpc-node.max_session_memory': 64,
+    interceptors: [refusedMessage(options)],
   });
   for (const [definition, implementation] of services(options)) server.addService(definition, implementation);
   await new Promise<void>((done, fail) => {
