@@ -14,6 +14,13 @@ const definition = loadSync('keyproxy/v1/keyproxy.proto', {
 
 type Method = MethodDefinition<object, object>;
 
+/** A method of `keyproxy.v1.KeyProxy` with its codecs. Throws where there is none of this name. */
+export function methodOf(name: string): Method {
+  const method = (definition['keyproxy.v1.KeyProxy'] as unknown as Record<string, Method>)[name];
+  if (method === undefined) throw new Error(`the service has no method ${name}`);
+  return method;
+}
+
 export interface KeyProxyClient extends Disposable {
   /** Calls one method of the service, `Encrypt` say, and returns its answer or throws its `ServiceError`. */
   call<T = Record<string, unknown>>(method: string, request: object, options?: CallOptions): Promise<T>;
@@ -24,13 +31,11 @@ export interface KeyProxyClient extends Disposable {
 /** Connects to `target`; `keyproxy-request: true` goes with every call unless other metadata is given. */
 export function connect(target: string, metadata: Readonly<Record<string, string>> = { 'keyproxy-request': 'true' }) {
   const client = new Client(target, credentials.createInsecure(), { 'grpc.max_receive_message_length': -1 });
-  const service = definition['keyproxy.v1.KeyProxy'];
   const headers = new Metadata();
   for (const [name, value] of Object.entries(metadata)) headers.set(name, value);
   const result: KeyProxyClient = {
     call<T>(name: string, request: object, options: CallOptions = {}) {
-      const method = (service as unknown as Record<string, Method>)[name];
-      if (method === undefined) throw new Error(`the service has no method ${name}`);
+      const method = methodOf(name);
       return new Promise<T>((done, fail) => {
         client.makeUnaryRequest(
           method.path,

@@ -13,12 +13,14 @@ export interface DaemonOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The folder it runs in; one of its own, removed at the end, where none is given. */
   readonly cwd?: string;
+  /** Where in that folder its socket is, if not where development has it. */
+  readonly socket?: string;
 }
 
 export interface Daemon extends AsyncDisposable {
   readonly cwd: string;
   readonly process: ChildProcess;
-  /** `unix:` target of its development socket. */
+  /** `unix:` target of its socket. */
   readonly socket: string;
   /** Host and port of its loopback listener. */
   readonly tcp: string;
@@ -96,7 +98,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   const daemon: Daemon = {
     cwd,
     process: child,
-    socket: `unix:${join(cwd, '.keyproxy-dev/keyproxy.sock')}`,
+    socket: `unix:${join(cwd, options.socket ?? '.keyproxy-dev/keyproxy.sock')}`,
     tcp: `127.0.0.1:${tcpPort}`,
     http: `http://127.0.0.1:${httpPort}`,
     output: () => output,

@@ -1,0 +1,64 @@
+/** A folder with a daemon's file and tenants' files, as an operator would write them. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createLocalKeyFile } from '../../src/kms/local/key-file.ts';
+import { type DaemonOptions, temporaryFolder } from './daemon.ts';
+
+export interface DaemonFolder extends AsyncDisposable {
+  readonly path: string;
+  /** The folder of tenant files. */
+  readonly tenants: string;
+  /** What `startDaemon` needs to serve from here. */
+  readonly start: DaemonOptions;
+}
+
+/** The socket of the daemon, in its folder. */
+const socket = 'keyproxy.sock';
+
+/** The daemon's file; environment variables of `startDaemon` put in free ports. */
+function daemonFile(extra: string): string {
+  return `
+environment: test
+listen:
+  - { unix: ${socket}, mode: "0600" }
+  - { tcp: "127.0.0.1:50051", identity: insecure_loopback }
+http: { address: "127.0.0.1:9464" }
+tenants: { directory: tenants }
+${extra}
+`;
+}
+
+/**
+ * Makes the folder; `extra` is added to the daemon's file, `tenants` are files by name, and `cmk.key` is a key for
+ * tenants of the local provider.
+ */
+export async function daemonFolder(
+  options: { readonly extra?: string; readonly tenants?: Readonly<Record<string, string>> } = {},
+): Promise<DaemonFolder> {
+  const folder = await temporaryFolder();
+  const { path } = folder;
+  const tenants = join(path, 'tenants');
+  await mkdir(tenants);
+  await createLocalKeyFile(join(path, 'cmk.key'));
+  await writeFile(join(path, 'keyproxy.yaml'), daemonFile(options.extra ?? ''));
+  for (const [name, text] of Object.entries(options.tenants ?? {})) await writeFile(join(tenants, name), text);
+  return {
+    path,
+    tenants,
+    start: { cwd: path, args: ['--config', 'keyproxy.yaml'], socket },
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+/** A tenant's file for the local provider and the folder's own key; `more` is added under `encryption`. */
+export function localTenant(id: string, options: { keyFile?: string; more?: string } = {}): string {
+  const { keyFile = '../cmk.key', more = '' } = options;
+  return `
+customer: ${id}
+tenant_id: ${id}
+encryption:
+  provider: local
+  local: { key_name: key-of-${id}, key_file: ${keyFile} }
+${more}
+`;
+}
