@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** One project a kind of test; each file of `test/<kind>` belongs to it. */
-function project(name: string, timeout: number) {
+function project(name: string, timeout: number, globalSetup: string[] = []) {
   return {
     test: {
       name,
@@ -9,6 +9,7 @@ function project(name: string, timeout: number) {
         name === 'unit' ? ['test/unit/**/*.test.ts', 'test/architecture.test.ts'] : [`test/${name}/**/*.test.ts`],
       testTimeout: timeout,
       hookTimeout: timeout,
+      globalSetup,
       sequence: { shuffle: true },
     },
   };
@@ -21,7 +22,7 @@ export default defineConfig({
       project('contract', 30_000),
       project('property', 60_000),
       project('e2e', 60_000),
-      project('third-party', 600_000),
+      project('third-party', 120_000, ['test/third-party/setup.ts']),
     ],
   },
 });

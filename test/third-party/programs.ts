@@ -1,0 +1,38 @@
+/**
+ * What this suite needs and nobody here wrote: each program by its package name and exact version. To move to another
+ * version, change it here; the suite then says which divergences have gone.
+ */
+
+/** A program that installs packages, and has to be on the machine. */
+export type Toolchain = 'python3' | 'go';
+
+export interface Program {
+  readonly toolchain: Toolchain;
+  /** Packages with their versions, as the toolchain writes them. */
+  readonly packages: readonly string[];
+  readonly purpose: string;
+}
+
+/** Every program, by the name that reports and the cache give it. */
+export const programs = {
+  moto: {
+    toolchain: 'python3',
+    packages: ['moto[server]==5.2.5'],
+    purpose: 'AWS KMS and STS',
+  },
+  grpcio: {
+    toolchain: 'python3',
+    packages: ['grpcio==1.85.1', 'grpcio-tools==1.85.1', 'cryptography==50.0.2'],
+    purpose: 'Python client, protobuf compiler, and the script of docs/ciphertexts.md',
+  },
+  grpcurl: {
+    toolchain: 'go',
+    packages: ['github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4'],
+    purpose: 'grpc-go client by reflection',
+  },
+} as const satisfies Readonly<Record<string, Program>>;
+
+export type ProgramName = keyof typeof programs;
+
+/** All names, in the order of reports. */
+export const programNames = Object.keys(programs) as ProgramName[];
