@@ -9,7 +9,7 @@ import type { Caller } from '../base/caller.ts';
 import { type Clock, systemClock } from '../base/clock.ts';
 import type { DaemonConfig } from '../config/daemon-file.ts';
 import type { Listener as ListenerConfig } from '../config/listener.ts';
-import { KeyCache } from '../dek/key-cache.ts';
+import { evictionReasons, KeyCache } from '../dek/key-cache.ts';
 import type { Engine } from '../operations/engine.ts';
 import type { TenantKey } from '../operations/tenant-key.ts';
 import { TenantKeys } from '../operations/tenant-keys.ts';
@@ -23,7 +23,7 @@ import { kmsEvents, rpcEvents } from '../telemetry/call-events.ts';
 import { engineEvents } from '../telemetry/engine-events.ts';
 import { serveHttp } from '../telemetry/http.ts';
 import type { Log } from '../telemetry/log.ts';
-import { createMetrics, type Metrics, TenantLabels } from '../telemetry/metrics.ts';
+import { createMetrics, type Metrics, otherTenants, TenantLabels } from '../telemetry/metrics.ts';
 import { TenantRegistry } from '../tenants/registry.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 import { protoFile } from './files.ts';
@@ -56,6 +56,7 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
     credentialExpiries: () => services.credentialExpiries(),
   });
   metrics.buildInfo.set({ version, node: process.version }, 1);
+  for (const reason of evictionReasons) metrics.cacheEvictions.inc({ reason }, 0);
   const lifetime = new AbortController();
   stack.defer(() => lifetime.abort(new Error('the daemon ends')));
   const registry = stack.use(new TenantRegistry());
@@ -168,6 +169,8 @@ function tenantGauge(metrics: Metrics) {
   const labels = new TenantLabels();
   return (tenant: Tenant, change: 'served' | 'removed') => {
     const of = { tenant: labels.of(tenant.id), state: tenant.state.kind };
+    // Tenants beyond the bound share one label: one state would stand for them all.
+    if (of.tenant === otherTenants) return;
     if (change === 'served') metrics.tenantState.set(of, 1);
     else metrics.tenantState.remove(of);
   };

@@ -1,11 +1,11 @@
 /** From tenant files to tenants that are served, at the start and at every change. */
-
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import type { TenantId } from '../base/ids.ts';
 import type { TenantConfig } from '../config/tenant-file.ts';
 import type { KeyCache } from '../dek/key-cache.ts';
 import { keyIdOf } from '../kms/key-config.ts';
 import { KeyRing } from '../kms/key-ring.ts';
+import type { KeyService } from '../kms/key-service.ts';
 import type { KmsCall } from '../kms/observed.ts';
 import type { TenantKey } from '../operations/tenant-key.ts';
 import type { TenantRegistry } from '../tenants/registry.ts';
@@ -31,7 +31,7 @@ export interface TenantSetOptions {
 export class TenantSet implements AsyncDisposable {
   readonly #options: TenantSetOptions;
   /** Tenants that were replaced or removed and may still have calls under way. */
-  readonly #leaving = new Set<Tenant>();
+  readonly #leaving = new Map<Tenant, Timer>();
 
   constructor(options: TenantSetOptions) {
     this.#options = options;
@@ -44,7 +44,7 @@ export class TenantSet implements AsyncDisposable {
     const before = registry.find(config.tenantId);
     // Keys that are no longer configured must not answer from the cache.
     if (before?.keyIds.some((id) => !ids.includes(id))) cache.clear(config.tenantId, 'removed');
-    const tenant = this.#build(config, before?.contact ?? {});
+    const tenant = this.#build(config, before);
     cache.admit(tenant.id, { ttlMs: tenant.settings.cacheTtlMs, maxEntries: tenant.settings.cacheMaxEntries });
     const older = registry.put(tenant);
     if (older !== undefined) this.#retire(older);
@@ -61,7 +61,8 @@ export class TenantSet implements AsyncDisposable {
     onChange(tenant, 'removed');
   }
 
-  #build(config: TenantConfig, contact: Contact): Tenant {
+  #build(config: TenantConfig, before: Tenant | undefined): Tenant {
+    const contact: Contact = before?.contact ?? {};
     return new Tenant({
       id: config.tenantId,
       provider: config.key.provider,
@@ -75,6 +76,7 @@ export class TenantSet implements AsyncDisposable {
         suites: config.decrypt.suites,
       },
       contact,
+      ...(before && { figures: before.figures }),
       openKeys: () => this.#openKeys(config, contact),
     });
   }
@@ -87,21 +89,27 @@ export class TenantSet implements AsyncDisposable {
       onKmsCall(config.tenantId, call);
     };
     const use = { tenantId: config.tenantId, timeoutMs: config.limits.kmsTimeoutMs, report };
-    const current = await services.open(config.key, use);
-    const retired = await Promise.all(config.retired.map((key) => services.open(key, use)));
+    await using opened = new AsyncDisposableStack();
+    const current = opened.use(await services.open(config.key, use));
+    const retired: KeyService[] = [];
+    for (const key of config.retired) retired.push(opened.use(await services.open(key, use)));
+    opened.move();
     return new KeyRing(current, retired);
   }
 
   #retire(tenant: Tenant): void {
-    this.#leaving.add(tenant);
-    this.#options.clock.after(lingerMs, () => {
+    tenant.leave();
+    const timer = this.#options.clock.after(lingerMs, () => {
       this.#leaving.delete(tenant);
       void tenant[Symbol.asyncDispose]();
     });
+    this.#leaving.set(tenant, timer);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#leaving].map((tenant) => tenant[Symbol.asyncDispose]()));
+    const leaving = [...this.#leaving];
     this.#leaving.clear();
+    for (const [, timer] of leaving) timer[Symbol.dispose]();
+    await Promise.all(leaving.map(([tenant]) => tenant[Symbol.asyncDispose]()));
   }
 }

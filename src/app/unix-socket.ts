@@ -12,7 +12,8 @@ const probeMs = 1000;
 
 /** Makes room for a socket at `path`. Throws a StartupError where somebody lives there, or where it is no socket. */
 export async function claimSocket(path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((error) => {
+  // The socket's own mode says who may open it; those must be able to reach it.
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 }).catch((error) => {
     throw new StartupError(`cannot make the folder of the socket ${path}: ${codeOf(error)}`, error);
   });
   const found = await lstat(path).catch(() => undefined);
@@ -31,10 +32,11 @@ export async function claimSocket(path: string): Promise<void> {
 }
 
 /**
- * Runs `bind`, which makes the socket, so that nobody can open it before it has its permissions, and then sets them.
+ * Runs `bind`, which makes the socket, so that nobody but its owner can open it before it has its permissions, and
+ * then sets them. The mask is the whole process's: what somebody else creates meanwhile is its owner's alone.
  */
 export async function withSocketMode<T>(path: string, mode: number, bind: () => Promise<T>): Promise<T> {
-  const before = process.umask(0o777);
+  const before = process.umask(0o077);
   try {
     const bound = await bind();
     await chmod(path, mode);

@@ -8,7 +8,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds of a clock that never jumps, for ages and deadlines. */
   monotonic(): number;
-  /** Calls `run` once after `milliseconds`; does not keep the process alive. */
+  /** Calls `run` once after `milliseconds`, at most 24.8 days of them; does not keep the process alive. */
   after(milliseconds: number, run: () => void): Timer;
 }
 

@@ -37,7 +37,7 @@ export class EncryptionContext {
 
   /**
    * Serialises pairs given as strings. Throws a RangeError when a key, a value or the whole is over 65,535 bytes,
-   * or when a string holds half a surrogate pair (it has no UTF-8 form).
+   * when a key occurs twice, or when a string holds half a surrogate pair (it has no UTF-8 form).
    */
   static of(pairs: Iterable<readonly [string, string]>): EncryptionContext {
     const fields: Field[] = [];
@@ -50,11 +50,12 @@ export class EncryptionContext {
 
   /**
    * Reads a serialised context, in any order of its pairs. Returns undefined where the bytes are none: a count that
-   * does not fit, a length that runs over the end, bytes left over, invalid UTF-8, a key that occurs twice.
+   * does not fit, a length that runs over the end, bytes left over, invalid UTF-8, a key that occurs twice, more
+   * than 65,535 bytes.
    */
   static parse(bytes: Buffer): EncryptionContext | undefined {
     if (bytes.length === 0) return EncryptionContext.#fromFields([]);
-    if (bytes.length < 2) return undefined;
+    if (bytes.length < 2 || bytes.length > maxU16) return undefined;
     const count = bytes.readUInt16BE(0);
     if (count === 0) return undefined;
     const fields: Field[] = [];
@@ -83,7 +84,9 @@ export class EncryptionContext {
 
   static #fromFields(fields: Field[]): EncryptionContext {
     if (fields.length > 1) fields.sort((a, b) => Buffer.compare(a.keyBytes, b.keyBytes));
-    return new EncryptionContext(new Map(fields.map((field) => [field.key, field.value])), serialize(fields));
+    const pairs = new Map(fields.map((field) => [field.key, field.value]));
+    if (pairs.size !== fields.length) throw new RangeError('a key occurs twice');
+    return new EncryptionContext(pairs, serialize(fields));
   }
 
   /** Tells whether both hold the same pairs. */

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkTenant } from '../app/check-tenant.ts';
 import { parseDaemonFile } from '../config/daemon-file.ts';
-import { ConfigError, describeProblems } from '../config/problem.ts';
+import { ConfigError, describeProblems, type Parsed } from '../config/problem.ts';
 import { parseTenantFile, type TenantConfig } from '../config/tenant-file.ts';
 import { exitCodes, type Terminal, UsageError } from './exit.ts';
 
@@ -48,11 +48,21 @@ async function settingFrom(file: string | undefined, terminal: Terminal): Promis
 
 async function parsed(file: string, setting: Setting, terminal: Terminal): Promise<TenantConfig | undefined> {
   const path = resolve(terminal.cwd, file);
-  const { config, problems, warnings } = parseTenantFile(await text(path), path, setting);
+  const { config, problems, warnings } = await read(path, setting);
   if (warnings.length > 0) terminal.err(`${describeProblems(warnings)}\n`);
   if (config === undefined)
     terminal.err(`✗ ${file} cannot be used, problems: ${problems.length}\n${describeProblems(problems)}\n`);
   return config;
+}
+
+/** A file that cannot be read is one problem more: the others are still checked. */
+async function read(path: string, setting: Setting): Promise<Parsed<TenantConfig>> {
+  try {
+    return parseTenantFile(await text(path), path, setting);
+  } catch (error) {
+    if (error instanceof ConfigError) return { problems: error.problems, warnings: [] };
+    throw error;
+  }
 }
 
 async function live(file: string, config: TenantConfig, setting: Setting, terminal: Terminal): Promise<number> {

@@ -29,7 +29,7 @@ export class Expiry<T> implements Disposable {
     items.add(item);
     this.#buckets.set(bucket, items);
     this.#bucketOf.set(item, bucket);
-    this.#timer ??= this.#clock.after(bucketMs, () => this.#sweep());
+    this.#schedule();
   }
 
   /** Takes back the plan for `item`, if there is one. */
@@ -54,7 +54,13 @@ export class Expiry<T> implements Disposable {
       }
     }
     this.#next = now + 1;
-    if (this.#bucketOf.size > 0) this.#timer ??= this.#clock.after(bucketMs, () => this.#sweep());
+    if (this.#bucketOf.size > 0) this.#schedule();
+  }
+
+  /** Wakes up when the current bucket ends: later would add up to a second to every item's time. */
+  #schedule(): void {
+    const left = bucketMs - (this.#clock.monotonic() % bucketMs);
+    this.#timer ??= this.#clock.after(left, () => this.#sweep());
   }
 
   #dueBuckets(now: number): number[] {

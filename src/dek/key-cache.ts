@@ -15,33 +15,25 @@ import type { Lease } from './lease.ts';
 /** Which of the two caches. */
 export type Space = 'dek' | 'root';
 
-/** Why an entry left the cache. */
-export type EvictionReason =
+/** Why an entry leaves the cache. */
+export const evictionReasons = [
   /** It reached the tenant's time to live. */
-  | 'expired'
-  /** The tenant's bound on entries. */
-  | 'max_entries'
-  /** The process's bound on bytes. */
-  | 'max_bytes'
-  /** A root key reached its bound on messages or its rotation interval. */
-  | 'used_up'
-  /** A newer key of the same name took its place. */
-  | 'replaced'
-  /** The tenant or its key left the configuration. */
-  | 'removed'
-  /** The daemon is stopping. */
-  | 'shutdown';
-
-/** All reasons, for metrics that start at zero. */
-export const evictionReasons: readonly EvictionReason[] = [
   'expired',
+  /** The tenant's bound on entries. */
   'max_entries',
+  /** The process's bound on bytes. */
   'max_bytes',
+  /** A root key reached its bound on messages or its rotation interval. */
   'used_up',
+  /** A newer key of the same name took its place. */
   'replaced',
+  /** The tenant or its key left the configuration. */
   'removed',
+  /** The daemon is stopping. */
   'shutdown',
-];
+] as const;
+
+export type EvictionReason = (typeof evictionReasons)[number];
 
 export interface CachePolicy {
   /** Longest life of an entry in milliseconds; 0 turns caching off. */
@@ -55,6 +47,13 @@ export interface KeyCacheOptions {
   /** Bound on the sum of the entries' sizes, in bytes. */
   readonly maxBytes: number;
   readonly onEvict?: (tenant: TenantId, reason: EvictionReason) => void;
+}
+
+/** What an entry is found by. */
+export interface EntryName {
+  readonly tenant: TenantId;
+  readonly space: Space;
+  readonly key: string;
 }
 
 interface Entry<T extends Disposable> {
@@ -137,7 +136,7 @@ export class KeyCache<T extends Disposable> implements Disposable {
   }
 
   /** Looks an entry up and marks it as used; undefined where there is none that may still live. */
-  get(tenant: TenantId, space: Space, key: string): Hit<T> | undefined {
+  get({ tenant, space, key }: EntryName): Hit<T> | undefined {
     const entries = this.#partitions.get(tenant)?.spaces[space];
     const entry = entries?.get(key);
     if (entries === undefined || entry === undefined) return undefined;
@@ -152,10 +151,10 @@ export class KeyCache<T extends Disposable> implements Disposable {
   }
 
   /**
-   * Keeps a value of `bytes` bytes and takes over `lease`. A tenant that was not admitted, that has caching off, or
-   * a value over the bound keeps nothing: the lease is let go at once.
+   * Keeps a value that counts for `bytes` bytes and takes over `lease`. Where the tenant was not admitted or has
+   * caching off, or the value is over the bound, nothing is kept: the lease is let go at once.
    */
-  put(tenant: TenantId, space: Space, key: string, lease: Lease<T>, bytes: number): void {
+  put({ tenant, space, key }: EntryName, { lease, bytes }: { lease: Lease<T>; bytes: number }): void {
     const partition = this.#partitions.get(tenant);
     if (partition === undefined || partition.policy.ttlMs <= 0 || bytes > this.#options.maxBytes) {
       lease[Symbol.dispose]();
@@ -174,7 +173,7 @@ export class KeyCache<T extends Disposable> implements Disposable {
   }
 
   /** Drops one entry, if it is there. */
-  drop(tenant: TenantId, space: Space, key: string, reason: EvictionReason): void {
+  drop({ tenant, space, key }: EntryName, reason: EvictionReason): void {
     const entry = this.#partitions.get(tenant)?.spaces[space].get(key);
     if (entry !== undefined) this.#evict(entry, reason);
   }
@@ -196,7 +195,7 @@ export class KeyCache<T extends Disposable> implements Disposable {
     for (const partition of this.#partitions.values()) {
       if (largest === undefined || partition.bytes > largest.bytes) largest = partition;
     }
-    const oldest = largest && leastRecentlyUsed(largest);
+    const oldest = largest && firstToGo(largest);
     if (oldest === undefined) throw new Error('the cache counts bytes that no entry holds');
     this.#evict(oldest, 'max_bytes');
   }
@@ -221,7 +220,7 @@ export class KeyCache<T extends Disposable> implements Disposable {
 }
 
 /** Of a tenant's two spaces, keys that callers can bring again go before those that new data goes under. */
-function leastRecentlyUsed<T extends Disposable>(partition: Partition<T>): Entry<T> | undefined {
+function firstToGo<T extends Disposable>(partition: Partition<T>): Entry<T> | undefined {
   const { dek, root } = partition.spaces;
   return dek.values().next().value ?? root.values().next().value;
 }

@@ -28,15 +28,10 @@ export class LeaseFlights<T extends Disposable> {
         fail(signal.reason);
         return;
       }
-      let waiters = this.#flights.get(key);
-      if (waiters === undefined) {
-        waiters = new Set();
-        this.#flights.set(key, waiters);
-        void this.#fly(key, waiters, work);
-      }
-      const all = waiters;
+      const current = this.#flights.get(key);
+      const waiters = current ?? new Set<Waiter<T>>();
       const giveUp = () => {
-        all.delete(waiter);
+        waiters.delete(waiter);
         fail(signal.reason);
       };
       const waiter: Waiter<T> = {
@@ -49,8 +44,11 @@ export class LeaseFlights<T extends Disposable> {
           fail(error);
         },
       };
-      all.add(waiter);
+      waiters.add(waiter);
       signal.addEventListener('abort', giveUp, { once: true });
+      if (current !== undefined) return;
+      this.#flights.set(key, waiters);
+      void this.#fly(key, waiters, work);
     });
   }
 

@@ -38,7 +38,7 @@ export async function openCiphertext(engine: Engine, request: CiphertextRequest)
   checkContext(engine, request, header);
   using opened = await engine.keys.open({ tenant, context: header.context, operation, signal }, header.entries);
   const plaintext = openMessage({ message: ciphertext, header, dataKey: opened.key.dataKey, associatedData });
-  const isCurrent = opened.key.isCurrent && header.suite === committingSuite;
+  const isCurrent = opened.isCurrent && header.suite === committingSuite;
   return { plaintext, context: header.context, key: opened.key, isCurrent };
 }
 

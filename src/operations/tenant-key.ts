@@ -10,8 +10,6 @@ export class TenantKey implements Disposable {
   readonly dataKey: DataKey;
   readonly entries: readonly EncryptedDataKey[];
   readonly info: KeyInfo;
-  /** Whether the tenant's current key wrapped it. */
-  readonly isCurrent: boolean;
   /** When it was made or opened, in milliseconds of the monotonic clock. */
   readonly bornAt: number;
   /** How many messages or derived keys it has served as a root. */
@@ -21,13 +19,11 @@ export class TenantKey implements Disposable {
     dataKey: DataKey;
     entries: readonly EncryptedDataKey[];
     info: KeyInfo;
-    isCurrent: boolean;
     bornAt: number;
   }) {
     this.dataKey = options.dataKey;
     this.entries = options.entries;
     this.info = options.info;
-    this.isCurrent = options.isCurrent;
     this.bornAt = options.bornAt;
   }
 

@@ -9,7 +9,7 @@ import { type EncryptedDataKey, serializeEntries } from '../base/encrypted-data-
 import type { EncryptionContext } from '../base/encryption-context.ts';
 import { KeyproxyError } from '../base/errors.ts';
 import type { TenantId } from '../base/ids.ts';
-import type { KeyCache, Space } from '../dek/key-cache.ts';
+import type { EntryName, KeyCache } from '../dek/key-cache.ts';
 import { Lease } from '../dek/lease.ts';
 import { LeaseFlights } from '../dek/lease-flights.ts';
 import { DataKey } from '../envelope/data-key.ts';
@@ -62,25 +62,26 @@ export class TenantKeys {
   /** The key that new data of this tenant and context goes under, counted as used once. */
   async root(request: KeyRequest): Promise<KeyInUse> {
     const { tenant, context } = request;
-    const service = (tenant.ring ?? (await this.#ring(tenant))).current;
-    const name = cacheKey(Buffer.from(tenant.id), Buffer.from(service.keyId), context.serialized);
-    const cached = this.#cached(request, 'root', name);
-    if (cached !== undefined) {
-      if (this.#mayServe(cached.key, tenant)) {
-        cached.key.uses += 1;
-        return cached;
-      }
-      cached[Symbol.dispose]();
-      this.#options.cache.drop(tenant.id, 'root', name, 'used_up');
+    const { current } = tenant.ring ?? (await this.#ring(tenant));
+    const name = rootName(tenant, current, context);
+    const hit = this.#options.cache.get(name);
+    if (hit !== undefined && this.#mayServe(hit.lease.value, tenant)) {
+      this.#asked(request, 'hit');
+      hit.lease.value.uses += 1;
+      return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, current });
     }
-    const made = await this.#fetch(request, `root ${name}`, async () => {
-      const lease = await this.#generate(service, request.context, rootBytes);
-      this.#keep(tenant.id, 'root', name, lease);
-      this.#keep(tenant.id, 'dek', nameOfEntries(tenant, service, lease.value.entries, context), lease);
-      return lease;
+    if (hit !== undefined) {
+      hit.lease[Symbol.dispose]();
+      this.#options.cache.drop(name, 'used_up');
+    }
+    const lease = await this.#fetch(request, name, async () => {
+      const made = await this.#generate(current, context, rootBytes);
+      this.#keep(tenant, name, made);
+      this.#keep(tenant, dekName(tenant, current, { entries: made.value.entries, context }), made);
+      return made;
     });
-    made.key.uses += 1;
-    return made;
+    lease.value.uses += 1;
+    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, current });
   }
 
   /**
@@ -90,40 +91,48 @@ export class TenantKeys {
   async open(request: KeyRequest, entries: readonly EncryptedDataKey[]): Promise<KeyInUse> {
     const { tenant, context } = request;
     const ring = tenant.ring ?? (await this.#ring(tenant));
+    const { current } = ring;
     const owned = ring.owned(entries);
     const first = owned[0];
     if (first === undefined) {
       throw new KeyproxyError('DECRYPT_FAILED', { cause: new Error('no entry belongs to a key of the tenant') });
     }
-    const name = nameOfEntries(tenant, first.service, entries, context);
-    const cached = this.#cached(request, 'dek', name);
-    if (cached !== undefined) return cached;
-    return this.#fetch(request, `dek ${name}`, async () => {
-      const lease = await this.#unwrapFirst(owned, entries, context, ring.current);
-      this.#keep(tenant.id, 'dek', name, lease);
-      return lease;
+    const name = dekName(tenant, first.service, { entries, context });
+    const hit = this.#options.cache.get(name);
+    if (hit !== undefined) {
+      this.#asked(request, 'hit');
+      return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, current });
+    }
+    const lease = await this.#fetch(request, name, async () => {
+      const opened = await this.#unwrapFirst(owned, entries, context);
+      this.#keep(tenant, name, opened);
+      return opened;
     });
+    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, current });
   }
 
   /** A fresh data key straight from the key service, kept for the Unwrap that is likely to follow. */
   async fresh(request: KeyRequest, length: number): Promise<KeyInUse> {
     const { tenant, context } = request;
-    const service = (tenant.ring ?? (await this.#ring(tenant))).current;
+    const { current } = tenant.ring ?? (await this.#ring(tenant));
     this.#freshCount += 1;
-    const name = `fresh ${this.#freshCount}`;
-    const lease = await this.#flights.join(name, () => this.#generate(service, context, length), request.signal);
-    this.#keep(tenant.id, 'dek', nameOfEntries(tenant, service, lease.value.entries, context), lease);
-    return new KeyInUse(lease, tenant.settings.cacheTtlMs);
+    // A flight of its own: nobody joins it, and a caller who gives up leaves nothing behind that is not wiped.
+    const flight = `fresh ${this.#freshCount}`;
+    const lease = await this.#flights.join(flight, () => this.#generate(current, context, length), request.signal);
+    this.#keep(tenant, dekName(tenant, current, { entries: lease.value.entries, context }), lease);
+    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, current });
   }
 
-  /** Wraps a data key under the tenant's current key. */
+  /** Wraps a data key under the tenant's current key. Nobody shares the call, so the caller's signal ends it. */
   async wrap(request: KeyRequest, dataKey: DataKey): Promise<{ entry: EncryptedDataKey; service: KeyService }> {
+    const { context, signal } = request;
     const service = (request.tenant.ring ?? (await this.#ring(request.tenant))).current;
-    const signal = AbortSignal.any([request.signal, this.#options.lifetime]);
-    const entry = await service
-      .wrap({ plaintext: dataKey.secret, context: request.context, signal })
-      .catch(asPublicFailure);
-    return { entry, service };
+    try {
+      return { entry: await service.wrap({ plaintext: dataKey.secret, context, signal }), service };
+    } catch (error) {
+      signal.throwIfAborted();
+      throw kmsFailure(error);
+    }
   }
 
   async #generate(service: KeyService, context: EncryptionContext, length: number): Promise<Lease<TenantKey>> {
@@ -134,14 +143,13 @@ export class TenantKeys {
     this.#options.observer.dekGenerated('kms', (this.#now() - start) / 1000);
     const dataKey = DataKey.adopt(plaintext);
     const info = service.describe(entry);
-    return Lease.own(new TenantKey({ dataKey, entries: [entry], info, isCurrent: true, bornAt: this.#now() }));
+    return Lease.own(new TenantKey({ dataKey, entries: [entry], info, bornAt: this.#now() }));
   }
 
   async #unwrapFirst(
     owned: readonly OwnedEntry[],
     entries: readonly EncryptedDataKey[],
     context: EncryptionContext,
-    current: KeyService,
   ): Promise<Lease<TenantKey>> {
     let last: unknown;
     for (const { service, entry } of owned) {
@@ -149,9 +157,7 @@ export class TenantKeys {
         const secret = await service.unwrap({ entry, context, signal: this.#options.lifetime });
         const dataKey = DataKey.adopt(secret);
         const info = service.describe(entry);
-        return Lease.own(
-          new TenantKey({ dataKey, entries, info, isCurrent: service === current, bornAt: this.#now() }),
-        );
+        return Lease.own(new TenantKey({ dataKey, entries: ownCopies(entries), info, bornAt: this.#now() }));
       } catch (error) {
         if (!(error instanceof KmsError) || error.fault.kind !== 'data') throw kmsFailure(error);
         last = error;
@@ -168,17 +174,10 @@ export class TenantKeys {
     return tenant.keys().catch(asPublicFailure);
   }
 
-  #cached(request: KeyRequest, space: Space, name: string): KeyInUse | undefined {
-    const hit = this.#options.cache.get(request.tenant.id, space, name);
-    if (hit === undefined) return undefined;
-    this.#asked(request, 'hit');
-    return new KeyInUse(hit.lease, hit.remainingMs);
-  }
-
-  async #fetch(request: KeyRequest, name: string, work: () => Promise<Lease<TenantKey>>): Promise<KeyInUse> {
-    this.#asked(request, this.#flights.has(name) ? 'coalesced' : 'miss');
-    const lease = await this.#flights.join(name, work, request.signal);
-    return new KeyInUse(lease, request.tenant.settings.cacheTtlMs);
+  #fetch(request: KeyRequest, name: EntryName, work: () => Promise<Lease<TenantKey>>): Promise<Lease<TenantKey>> {
+    const flight = `${name.space} ${name.key}`;
+    this.#asked(request, this.#flights.has(flight) ? 'coalesced' : 'miss');
+    return this.#flights.join(flight, work, request.signal);
   }
 
   #asked(request: KeyRequest, result: CacheResult): void {
@@ -187,8 +186,9 @@ export class TenantKeys {
     this.#options.observer.cacheAsked(request.tenant.id, request.operation, result);
   }
 
-  #keep(tenant: TenantId, space: Space, name: string, lease: Lease<TenantKey>): void {
-    this.#options.cache.put(tenant, space, name, lease.share(), lease.value.bytes);
+  /** A tenant that was replaced meanwhile may have had a key that is no longer configured: that one is not kept. */
+  #keep(tenant: Tenant, name: EntryName, lease: Lease<TenantKey>): void {
+    if (tenant.isServed) this.#options.cache.put(name, { lease: lease.share(), bytes: lease.value.bytes });
   }
 
   #mayServe(key: TenantKey, tenant: Tenant): boolean {
@@ -196,13 +196,28 @@ export class TenantKeys {
   }
 }
 
-function nameOfEntries(
+function rootName(tenant: Tenant, service: KeyService, context: EncryptionContext): EntryName {
+  const key = cacheKey(Buffer.from(tenant.id), Buffer.from(service.keyId), context.serialized);
+  return { tenant: tenant.id, space: 'root', key };
+}
+
+function dekName(
   tenant: Tenant,
   service: KeyService,
-  entries: readonly EncryptedDataKey[],
-  context: EncryptionContext,
-): string {
-  return cacheKey(Buffer.from(tenant.id), Buffer.from(service.keyId), serializeEntries(entries), context.serialized);
+  { entries, context }: { entries: readonly EncryptedDataKey[]; context: EncryptionContext },
+): EntryName {
+  const wrapped = serializeEntries(entries);
+  const key = cacheKey(Buffer.from(tenant.id), Buffer.from(service.keyId), wrapped, context.serialized);
+  return { tenant: tenant.id, space: 'dek', key };
+}
+
+/** Entries that were read are views of a whole message: a cached key must not keep that alive. */
+function ownCopies(entries: readonly EncryptedDataKey[]): EncryptedDataKey[] {
+  return entries.map(({ providerId, providerInfo, ciphertext }) => ({
+    providerId: Buffer.from(providerId),
+    providerInfo: Buffer.from(providerInfo),
+    ciphertext: Buffer.from(ciphertext),
+  }));
 }
 
 function asPublicFailure(error: unknown): never {

@@ -1,4 +1,5 @@
 /** Unwrap: the data key inside a wrapped DEK. */
+import type { EncryptionContext } from '../base/encryption-context.ts';
 import { SecretBytes } from '../base/secret.ts';
 import type { DataKey } from '../envelope/data-key.ts';
 import type { WrappedDek } from '../envelope/wrapped-dek.ts';
@@ -36,7 +37,7 @@ export function unwrap(engine: Engine): Operation<UnwrapRequest, UnwrapAnswer> {
       return {
         plaintext: plaintextOf(opened.wrapped, inUse.key.dataKey, tenant, context),
         key: inUse.key.info,
-        needsRewrap: !inUse.key.isCurrent,
+        needsRewrap: !inUse.isCurrent,
         maxAgeSeconds: inUse.maxAgeSeconds,
       };
     });
@@ -44,12 +45,7 @@ export function unwrap(engine: Engine): Operation<UnwrapRequest, UnwrapAnswer> {
 }
 
 /** The data key itself: what the provider unwrapped, or what is derived from it. */
-export function plaintextOf(
-  wrapped: WrappedDek,
-  dataKey: DataKey,
-  tenant: Tenant,
-  context: ReturnType<typeof contextFor>,
-): SecretBytes {
+function plaintextOf(wrapped: WrappedDek, dataKey: DataKey, tenant: Tenant, context: EncryptionContext): SecretBytes {
   if (wrapped.salt === undefined) return SecretBytes.copyOf(dataKey.secret.reveal());
   return dataKey.derive(wrapped.salt, wrapped.length, tenant.id, context);
 }

@@ -88,7 +88,8 @@ function description(answer: DescribeTenantAnswer) {
 }
 
 function time(milliseconds: number): { seconds: number; nanos: number } {
-  return { seconds: Math.floor(milliseconds / 1000), nanos: (milliseconds % 1000) * 1e6 };
+  const whole = Math.floor(milliseconds);
+  return { seconds: Math.floor(whole / 1000), nanos: (whole % 1000) * 1e6 };
 }
 
 function checkSize(what: 'request' | 'response', size: number, limit: number): void {

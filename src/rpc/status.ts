@@ -39,8 +39,9 @@ export function wireStatus(error: KeyproxyError): WireStatus {
   });
   const details = [{ typeUrl: 'type.googleapis.com/google.rpc.ErrorInfo', value: info }];
   if (error.retryAfterMs !== undefined) {
-    const seconds = Math.floor(error.retryAfterMs / 1000);
-    const nanos = Math.round((error.retryAfterMs % 1000) * 1e6);
+    const milliseconds = Math.ceil(error.retryAfterMs);
+    const seconds = Math.floor(milliseconds / 1000);
+    const nanos = (milliseconds % 1000) * 1e6;
     const value = retryInfo.encode({ retryDelay: { seconds, nanos } });
     details.push({ typeUrl: 'type.googleapis.com/google.rpc.RetryInfo', value });
   }

@@ -17,7 +17,10 @@ interface KeyServiceCall {
   readonly operation: string;
   readonly outcome: 'ok' | 'refusal' | 'outage' | 'fault';
   readonly seconds: number;
-  readonly error?: { readonly details: { readonly operation: string; providerCode?: string; requestId?: string } };
+  readonly error?: {
+    readonly fault: { readonly kind: string };
+    readonly details: { readonly operation: string; providerCode?: string; requestId?: string };
+  };
 }
 
 /** Told of every call of an application. */
@@ -64,7 +67,9 @@ export function kmsEvents(metrics: Metrics, log: Log) {
     metrics.kmsSeconds.observe({ provider, operation }, call.seconds);
     if (outcome === 'ok') return;
     const details = call.error?.details;
-    log.warn(
+    // Whoever sends bytes that do not open could fill the log; the metrics count them.
+    const level = call.error?.fault.kind === 'data' ? 'debug' : 'warn';
+    log[level](
       {
         tenant,
         provider,

@@ -23,7 +23,7 @@ export class TenantRegistry implements AsyncDisposable {
   /** Tells whether a tenant other than `tenant` is configured with the key of this name, in whatever role. */
   sharesKey(tenant: Tenant, keyId: string): boolean {
     for (const other of this.#tenants.values()) {
-      if (other !== tenant && other.keyIds.includes(keyId)) return true;
+      if (other.id !== tenant.id && other.keyIds.includes(keyId)) return true;
     }
     return false;
   }

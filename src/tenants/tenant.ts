@@ -1,4 +1,5 @@
 /** One tenant as the engine sees it: its rules, its keys, and what is known of its key service. */
+import { KeyproxyError } from '../base/errors.ts';
 import type { TenantId } from '../base/ids.ts';
 import type { KeyRing } from '../kms/key-ring.ts';
 import type { ProviderName } from '../kms/key-service.ts';
@@ -44,7 +45,12 @@ export interface TenantOptions {
   /** Opens the tenant's keys; called once, again only after a failure. */
   readonly openKeys: () => Promise<KeyRing>;
   readonly contact: Contact;
+  /** Those of the tenant that this one replaces, which go on. */
+  readonly figures?: CacheFigures;
 }
+
+/** A tenant lets calls finish that began before it was replaced, and then its connections go. */
+type Life = 'serving' | 'leaving' | 'closed';
 
 export class Tenant implements AsyncDisposable {
   readonly id: TenantId;
@@ -53,10 +59,11 @@ export class Tenant implements AsyncDisposable {
   readonly keyIds: readonly [string, ...string[]];
   readonly contact: Contact;
   readonly state: TenantState = { kind: 'active' };
-  readonly figures: CacheFigures = { hits: 0, misses: 0 };
+  readonly figures: CacheFigures;
   readonly #openKeys: () => Promise<KeyRing>;
   #opening: Promise<KeyRing> | undefined;
   #ring: KeyRing | undefined;
+  #life: Life = 'serving';
 
   constructor(options: TenantOptions) {
     this.id = options.id;
@@ -64,6 +71,7 @@ export class Tenant implements AsyncDisposable {
     this.provider = options.provider;
     this.keyIds = options.keyIds;
     this.contact = options.contact;
+    this.figures = options.figures ?? { hits: 0, misses: 0 };
     this.#openKeys = options.openKeys;
   }
 
@@ -72,11 +80,29 @@ export class Tenant implements AsyncDisposable {
     return this.#ring;
   }
 
-  /** The keys, opened if need be. A failure is not remembered: the next call tries again. */
-  keys(): Promise<KeyRing> {
+  /** Whether it has not been replaced or removed: only then may what its calls fetch be kept. */
+  get isServed(): boolean {
+    return this.#life === 'serving';
+  }
+
+  /** Another takes its place, or none: calls under way go on, what they fetch is not kept. */
+  leave(): void {
+    if (this.#life === 'serving') this.#life = 'leaving';
+  }
+
+  /**
+   * The keys, opened if need be. A failure is not remembered: the next call tries again. Rejects with
+   * `KEY_SERVICE_UNAVAILABLE` once the tenant is closed: nobody would close what was opened then.
+   */
+  async keys(): Promise<KeyRing> {
+    if (this.#life === 'closed') {
+      throw new KeyproxyError('KEY_SERVICE_UNAVAILABLE', {
+        detail: 'the tenant was reloaded while the call was under way, or keyproxy is stopping',
+      });
+    }
     this.#opening ??= this.#openKeys().then(
       (ring) => {
-        this.#ring = ring;
+        if (this.#life !== 'closed') this.#ring = ring;
         return ring;
       },
       (error) => {
@@ -89,6 +115,8 @@ export class Tenant implements AsyncDisposable {
 
   /** Closes the connections to the key services. Requests under way may still fail then. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#life = 'closed';
+    this.#ring = undefined;
     const ring = await this.#opening?.catch(() => undefined);
     await ring?.[Symbol.asyncDispose]();
   }

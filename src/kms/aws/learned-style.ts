@@ -1,5 +1,5 @@
 /** What kind of key it is that a configuration names: asked of DescribeKey once, for all calls that need to know. */
-import { untilAborted } from '../../base/single-flight.ts';
+import { untilAborted } from '../../base/until-aborted.ts';
 import { KmsError } from '../fault.ts';
 import { emptyAnswer, gaveUp } from './failure.ts';
 import { type KeyStyle, styleOfKey, symmetricStyle } from './key-style.ts';

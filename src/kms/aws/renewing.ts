@@ -12,7 +12,7 @@
  */
 import { type Backoff, fullJitter } from '../../base/backoff.ts';
 import type { Clock, Timer } from '../../base/clock.ts';
-import { untilAborted } from '../../base/single-flight.ts';
+import { untilAborted } from '../../base/until-aborted.ts';
 import { startDeadline } from '../deadline.ts';
 import { KmsError } from '../fault.ts';
 import { gaveUp } from './failure.ts';

@@ -27,7 +27,8 @@ interface AnyCall {
   readonly metadata: Metadata;
   getDeadline(): Deadline;
   on(event: 'cancelled', run: () => void): unknown;
-  once(event: 'cancelled' | 'drain', run: () => void): unknown;
+  once(event: 'drain', run: () => void): unknown;
+  off(event: 'drain', run: () => void): unknown;
 }
 
 /** The handler that grpc-js calls for `method`. */
@@ -61,13 +62,13 @@ function unary(method: UnaryMethod, options: CallOptions): handleUnaryCall<Buffe
 
 function serverStream(method: ServerStreamMethod, options: CallOptions): handleServerStreamingCall<Buffer, Buffer> {
   return (call) => {
-    void pump(method, options, call, () => method.handle(options.caller, call.request, signalOf(call)));
+    void pump(method, options, call, (signal) => method.handle(options.caller, call.request, signal));
   };
 }
 
 function bidiStream(method: BidiStreamMethod, options: CallOptions): handleBidiStreamingCall<Buffer, Buffer> {
   return (call) => {
-    void pump(method, options, call, () => method.handle(options.caller, call, signalOf(call)));
+    void pump(method, options, call, (signal) => method.handle(options.caller, call, signal));
   };
 }
 
@@ -76,14 +77,17 @@ async function pump(
   method: Method,
   options: CallOptions,
   call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
-  answers: () => AsyncIterable<Buffer>,
+  answers: (signal: AbortSignal) => AsyncIterable<Buffer>,
 ): Promise<void> {
   const ended = begin(method, options);
+  const signal = signalOf(call);
   try {
     if (isUnmarked(call, method, options)) throw new KeyproxyError('REQUEST_UNMARKED');
-    for await (const answer of answers()) {
-      if (!call.write(answer)) await writable(call);
+    for await (const answer of answers(signal)) {
+      if (!call.write(answer)) await writable(call, signal);
     }
+    // A method may end its answers because the caller has gone: that is no success.
+    signal.throwIfAborted();
     ended('OK');
     call.end();
   } catch (thrown) {
@@ -92,10 +96,20 @@ async function pump(
   }
 }
 
-function writable(call: AnyCall): Promise<void> {
+/** Resolves when the peer has room again, or has gone. */
+function writable(call: AnyCall, signal: AbortSignal): Promise<void> {
   return new Promise((done) => {
-    call.once('drain', done);
-    call.once('cancelled', done);
+    const end = () => {
+      call.off('drain', end);
+      signal.removeEventListener('abort', end);
+      done();
+    };
+    if (signal.aborted) {
+      done();
+      return;
+    }
+    call.once('drain', end);
+    signal.addEventListener('abort', end, { once: true });
   });
 }
 

@@ -100,7 +100,9 @@ function repeatedKind<T>(item: Kind<T | undefined>): Kind<readonly T[]> {
     absent: () => [],
     read: (reader, sofar) => {
       const value = item.read(reader, undefined);
-      return value === undefined ? sofar : [...sofar, value];
+      // The list is the one that `absent` made for this very message.
+      if (value !== undefined) (sofar as T[]).push(value);
+      return sofar;
     },
     size: (value, tagSize) => value.reduce((sum, each) => sum + item.size(each, tagSize), 0),
     write: (writer, tag, value) => {

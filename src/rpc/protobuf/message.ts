@@ -67,7 +67,7 @@ export class Message<S extends Shape> {
     while (!reader.done) {
       const tag = reader.tag();
       const slot = this.#byTag.get(tag);
-      if (slot === undefined) reader.skip(tag & 7);
+      if (slot === undefined) reader.skip(tag);
       else values[slot.name] = slot.kind.read(reader, values[slot.name]);
     }
     // Every name of the shape was set to a value of its field's kind just above.

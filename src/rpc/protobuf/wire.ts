@@ -58,9 +58,20 @@ export class WireReader {
     return malformed('a number is longer than 10 bytes');
   }
 
+  /** A length: unlike a number it is never cut, since another reader would find another field behind it. */
+  #length(): number {
+    let length = 0;
+    for (let scale = 1; scale <= 0x80 ** 4; scale *= 0x80) {
+      const byte = this.#byte();
+      length += (byte & 0x7f) * scale;
+      if (byte < 0x80) return length;
+    }
+    return malformed('a length is longer than 5 bytes');
+  }
+
   /** The bytes of a field with a length, as a view of the message. */
   bytes(): Buffer {
-    const length = this.uint32();
+    const length = this.#length();
     const start = this.#at;
     if (length > this.#end - start) malformed('it ends inside a field');
     this.#at = start + length;
@@ -74,9 +85,10 @@ export class WireReader {
     return bytes.toString('utf8');
   }
 
-  /** Reads past a field that is not known here, as the encoding guide demands. */
-  skip(wireType: number, depth = 0): void {
-    switch (wireType) {
+  /** Reads past a field that is not known here, as the encoding guide demands. `tag` is what stands before it. */
+  skip(tag: number, depth = 0): void {
+    const field = tag >>> 3;
+    switch (tag & 7) {
       case wireTypes.varint:
         this.uint32();
         return;
@@ -87,7 +99,7 @@ export class WireReader {
         this.bytes();
         return;
       case wireTypes.groupStart:
-        this.#skipGroup(depth + 1);
+        this.#skipGroup(field, depth + 1);
         return;
       case wireTypes.fixed32:
         this.#advance(4);
@@ -97,12 +109,13 @@ export class WireReader {
     }
   }
 
-  #skipGroup(depth: number): void {
+  #skipGroup(field: number, depth: number): void {
     if (depth > maxGroupDepth) malformed('groups are nested too deep');
     for (;;) {
-      const wireType = this.tag() & 7;
-      if (wireType === wireTypes.groupEnd) return;
-      this.skip(wireType, depth);
+      const tag = this.tag();
+      if ((tag & 7) !== wireTypes.groupEnd) this.skip(tag, depth);
+      else if (tag >>> 3 === field) return;
+      else malformed('a group ends that did not begin');
     }
   }
 
