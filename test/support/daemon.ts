@@ -11,6 +11,8 @@ export interface DaemonOptions {
   /** Arguments after `serve`; `--dev` where none are given. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The program's file; the source where none is given. */
+  readonly program?: string;
   /** The folder it runs in; one of its own, removed at the end, where none is given. */
   readonly cwd?: string;
   /** Where in that folder its socket is, if not where development has it. */
@@ -77,7 +79,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   const own = options.cwd === undefined ? await temporaryFolder() : undefined;
   const cwd = options.cwd ?? own?.path ?? '.';
   const [tcpPort, httpPort] = [await freePort(), await freePort()];
-  const child = spawn(process.execPath, [mainFile, 'serve', ...(options.args ?? ['--dev'])], {
+  const child = spawn(process.execPath, [options.program ?? mainFile, 'serve', ...(options.args ?? ['--dev'])], {
     cwd,
     env: {
       ...process.env,

@@ -1,0 +1,62 @@
+/**
+ * `npm run build`: the program as it ships. One entry, `dist/keyproxy.js`, and chunks under `dist/chunks` that are
+ * loaded when they are needed: one a command, one a provider, so that a vendor's SDK is read by those alone who use it.
+ *
+ * Names stay whole: stack traces are read by people, and shorter names save neither time nor memory that can be
+ * measured. There is no compile cache: it would run code out of a folder that others may be able to write to.
+ */
+import { chmod, copyFile, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { build, type Metafile } from 'esbuild';
+
+const root = import.meta.dirname;
+
+/** What to bundle. */
+export interface Bundle {
+  /** The module to start from, absolute. */
+  readonly entry: string;
+  /** File name of the result, without `.js`. */
+  readonly name: string;
+  /** Where it goes, absolute; what was there is removed. */
+  readonly folder: string;
+}
+
+/** CommonJS dependencies ask for Node's own modules by `require`, which an ES module does not have. */
+const requireShim =
+  "import { createRequire as createRequireOfNode } from 'node:module'; const require = createRequireOfNode(import.meta.url);";
+
+/** Bundles `entry` for Node 24 and returns esbuild's account of what went where. Rejects where a module is missing. */
+export async function bundle({ entry, name, folder }: Bundle): Promise<Metafile> {
+  await rm(folder, { recursive: true, force: true });
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: { [name]: entry },
+    outdir: folder,
+    chunkNames: 'chunks/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    // The ES modules of a package, where it has both: only they can be cut down to what is used.
+    mainFields: ['module', 'main'],
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'linked',
+    banner: { js: requireShim },
+    metafile: true,
+    logLevel: 'warning',
+  });
+  return metafile;
+}
+
+/** Builds keyproxy into `folder`, with the descriptors that reflection hands out beside it. */
+export async function buildKeyproxy(folder: string): Promise<Metafile> {
+  const metafile = await bundle({ entry: join(root, 'src/main.ts'), name: 'keyproxy', folder });
+  await mkdir(join(folder, 'proto'), { recursive: true });
+  await copyFile(join(root, 'proto/descriptors.binpb'), join(folder, 'proto/descriptors.binpb'));
+  await chmod(join(folder, 'keyproxy.js'), 0o755);
+  return metafile;
+}
+
+if (import.meta.main) await buildKeyproxy(join(root, 'dist'));
