@@ -1,0 +1,87 @@
+/**
+ * `npm run bench`: keyproxy beside a bare grpc-js server, side by side in one run, as ratios.
+ *
+ *     --only NAME     throughput, start or memory
+ *     --seconds N     length of each window under load (default 3)
+ *     --rounds N      windows of each server and method (default 5), starts and memory readings included
+ *     --json          the figures as JSON on standard output
+ *     --check         exit code 1 where a target is missed
+ *
+ * The servers are built bundles; `npm run bench` builds keyproxy's before. A machine that does other work at the same
+ * time disturbs both servers alike, and shows in how busy their core was.
+ */
+import { parseArgs } from 'node:util';
+import { type FootprintResult, measureMemory, measureStart } from './footprint.ts';
+import { canPin } from './machine.ts';
+import { footprintTable, footprintVerdicts, throughputTable, throughputVerdicts, type Verdict } from './report.ts';
+import { buildFloor } from './server-process.ts';
+import { measureThroughput, type ThroughputResult } from './throughput.ts';
+
+interface Section {
+  readonly results: readonly (ThroughputResult | FootprintResult)[];
+  readonly table: string;
+  readonly verdicts: readonly Verdict[];
+}
+
+interface Options {
+  readonly seconds: number;
+  readonly rounds: number;
+}
+
+/** Fewest starts that a median is taken of. */
+const leastStarts = 10;
+
+const sections: Readonly<Record<string, (options: Options) => Promise<Section>>> = {
+  async throughput(options) {
+    const results = await measureThroughput(options);
+    return { results, table: throughputTable(results), verdicts: throughputVerdicts(results) };
+  },
+  async start({ rounds }) {
+    const results = await measureStart(Math.max(rounds, leastStarts));
+    return { results, table: footprintTable(results), verdicts: footprintVerdicts(results) };
+  },
+  async memory({ rounds }) {
+    const results = await measureMemory(rounds);
+    return { results, table: footprintTable(results), verdicts: footprintVerdicts(results) };
+  },
+};
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    seconds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '5' },
+    json: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+  },
+});
+
+function positive(text: string, flag: string): number {
+  const number = Number(text);
+  if (!(number > 0)) throw new RangeError(`${flag} needs a number above 0`);
+  return number;
+}
+
+const options: Options = {
+  seconds: positive(values.seconds, '--seconds'),
+  rounds: Math.ceil(positive(values.rounds, '--rounds')),
+};
+const chosen = Object.entries(sections).filter(([name]) => values.only === undefined || values.only === name);
+if (chosen.length === 0) throw new RangeError(`--only knows ${Object.keys(sections).join(', ')}`);
+
+await buildFloor();
+const verdicts: Verdict[] = [];
+const figures: Record<string, Section['results']> = {};
+if (!canPin) console.error('servers and clients share their processors here: the ratios of throughput mean little');
+for (const [name, measure] of chosen) {
+  const section = await measure(options);
+  figures[name] = section.results;
+  verdicts.push(...section.verdicts);
+  if (!values.json) console.log(`\n${section.table}`);
+}
+if (values.json) console.log(JSON.stringify({ figures, verdicts }, undefined, 2));
+else {
+  console.log('');
+  for (const { name, isMet, why } of verdicts) console.log(`${isMet ? 'PASS' : 'MISS'}  ${name}${why && `: ${why}`}`);
+}
+if (values.check && verdicts.some(({ isMet }) => !isMet)) process.exitCode = 1;
