@@ -22,7 +22,7 @@ export const programs = {
   },
   grpcio: {
     toolchain: 'python3',
-    packages: ['grpcio==1.85.1', 'grpcio-tools==1.85.1', 'cryptography==50.0.2'],
+    packages: ['grpcio==1.85.1', 'grpcio-tools==1.85.1', 'grpcio-health-checking==1.85.1', 'cryptography==50.0.2'],
     purpose: 'Python client, protobuf compiler, and the script of docs/ciphertexts.md',
   },
   grpcurl: {
