@@ -6,9 +6,7 @@
  */
 
 /** Tests of the contract that are skipped: one by name, of one kind of key or of all; or all of a kind. */
-export type Skip =
-  | { readonly test: string; readonly kind?: string }
-  | { readonly kind: string; readonly test?: undefined };
+type Skip = { readonly test: string; readonly kind?: string } | { readonly kind: string; readonly test?: undefined };
 
 export interface Divergence {
   /** What AWS does, with the page that says so. */

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { access, mkdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Program, type ProgramName, programs, type Toolchain } from './programs.ts';
 import { type Ended, run } from './run.ts';
@@ -75,7 +75,7 @@ async function fill(program: Program, folder: string): Promise<string | undefine
     for (const step of program.toolchain === 'go' ? goSteps(program, draft) : await pythonSteps(program, draft)) {
       const { program: command, args, env } = step;
       const ended = await run(command, args, { timeoutMs: stepMs, ...(env !== undefined && { env }) });
-      if (ended.code !== 0) return `${command} ${args[0]}: ${lastLine(ended)}`;
+      if (ended.code !== 0) return `${basename(command)} ${args.slice(0, 3).join(' ')}: ${lastLine(ended)}`;
     }
     // Where another run was first, its folder is as good as this one.
     await rename(draft, folder).catch(async (error) => ((await exists(folder)) ? undefined : Promise.reject(error)));

@@ -22,12 +22,9 @@ export interface RunOptions {
 /** Runs `program` and collects what it prints. Never throws: a program that is not there ends with the code null. */
 export function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   const { cwd, env, timeoutMs = 60_000, input = '' } = options;
-  const child = spawn(program, args, {
-    ...(cwd !== undefined && { cwd }),
-    env: { ...process.env, ...env },
-    timeout: timeoutMs,
-    killSignal: 'SIGKILL',
-  });
+  const child = spawn(program, args, { ...(cwd !== undefined && { cwd }), env: { ...process.env, ...env } });
+  // Not `timeout` of spawn: for a program that is not there its timer is never cleared.
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs);
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
@@ -38,7 +35,11 @@ export function run(program: string, args: readonly string[], options: RunOption
   // Whoever does not read its input closes it, which is no failure.
   child.stdin.on('error', () => undefined).end(input);
   return new Promise((done) => {
-    child.once('error', (error) => done({ code: null, stdout, stderr: error.message }));
-    child.once('close', (code) => done({ code, stdout, stderr }));
+    const end = (ended: Ended) => {
+      clearTimeout(timer);
+      done(ended);
+    };
+    child.once('error', (error) => end({ code: null, stdout, stderr: error.message }));
+    child.once('close', (code) => end({ code, stdout, stderr }));
   });
 }

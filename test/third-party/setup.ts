@@ -45,7 +45,7 @@ async function startOf(installations: Record<ProgramName, Installation>): Promis
 function report(installations: Readonly<Record<ProgramName, Installation>>, servers: number): void {
   const lines = programNames.map((name) => {
     const { packages, purpose } = programs[name];
-    return `third-party ${name}: ${told(installations[name])}: ${packages.join(' ')} (${purpose})`;
+    return `third-party ${name} (${purpose}; ${packages.join(' ')}): ${told(installations[name])}`;
   });
   const ready = programNames.filter((name) => installations[name].kind === 'ready');
   const missing = programNames.filter((name) => installations[name].kind !== 'ready');
