@@ -1,6 +1,6 @@
 /** `npm run demo` as a newcomer runs it, and what becomes of it when something goes wrong. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { latenciesOf, parseMetrics, quantile, sum } from '../../examples/demo/metrics.ts';
@@ -52,6 +52,12 @@ describe.concurrent('the demo', () => {
       [expect.stringContaining('data keys of one tenant refused'), 100],
       [expect.stringContaining('under the id of another record'), 400],
     ]);
+    const readme = await readFile(resolve(import.meta.dirname, '../../README.md'), 'utf8');
+    const rows = run
+      .output()
+      .split('\n')
+      .filter((line) => line.endsWith(' ✓'));
+    expect(rows.filter((row) => !readme.includes(`\n${row}\n`))).toEqual([]);
     expect(run.output()).toMatch(/^Encrypt +400 +\d+\.\d\d ms +\d+\.\d\d ms$/m);
     expect(run.output()).toMatch(/^cache hit rate \d+\.\d % \(\d+ of \d+\)/m);
     expect(await readdir(folder.path)).toEqual([]);

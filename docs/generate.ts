@@ -1,0 +1,206 @@
+/**
+ * Writes the documents that tables of the code already contain: errors, metrics, the tables of the configuration.
+ *
+ *     npm run docs        writes them
+ *     --check             writes nothing; exit code 1 names each file that is not as it would be written
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { errorTable, type Fault } from '../src/base/errors.ts';
+import { configurationTables } from '../src/config/reference.ts';
+import { evictionReasons } from '../src/dek/key-cache.ts';
+import { createMetrics, maxTenantLabels, otherTenants } from '../src/telemetry/metrics.ts';
+
+const root = resolve(import.meta.dirname, '..');
+const note = '<!-- Written by `npm run docs` from the tables in the code. Change those, not this file. -->';
+
+/** Who has to act → what the column says. */
+const faults: Readonly<Record<Fault, string>> = {
+  caller: 'the application',
+  customer: 'the customer',
+  provider: 'the key service',
+  keyproxy: "keyproxy's operator",
+};
+
+/** `docs/errors.md`: every reason with its meaning. */
+export function errorsPage(): string {
+  const rows = Object.entries(errorTable).map(([reason, { grpc, http, fault, retry, message }]) => [
+    code(reason),
+    code(grpc),
+    String(http),
+    faults[fault],
+    retry ? 'yes' : 'no',
+    message,
+  ]);
+  return `${note}
+
+# Errors
+
+A call that fails has a canonical gRPC code and, in the trailer \`grpc-status-details-bin\`, a [\`google.rpc.Status\`](https://google.aip.dev/193) with
+
+- \`google.rpc.ErrorInfo\`: the **reason**, the domain \`keyproxy\`, and pairs for machines;
+- \`google.rpc.RetryInfo\`, where waiting can help: how long to wait before the next try.
+
+Act on the reason. A reason is a contract and keeps its name; the sentence may change, and a clause with more detail may follow it. No answer contains key material, ciphertext, credentials or the key service's own text. [Operations](operations.md#reasons) says what to do about each.
+
+${table(['reason', 'gRPC code', 'HTTP', 'who has to act', 'retry', 'sentence'], rows)}
+
+- **HTTP** is the status of the same failure where keyproxy speaks HTTP; the data plane speaks gRPC alone.
+- **Retry** tells whether the same call may succeed later with nothing changed by anyone.
+- Everything that is wrong with a ciphertext or a wrapped DEK (another tenant, another context, other associated data, a changed byte, a cut tail) is one reason with one sentence: \`DECRYPT_FAILED\`.
+- Pairs of a limit: \`limit\` (its name), \`limit_value\`, and \`size\` of what was over it. Pairs of a failure at the key service: \`provider\`, \`provider_code\` and \`provider_request_id\`, which finds the entry in the customer's own audit log.
+`;
+}
+
+/** Label, or label and metric where two metrics mean different things by it → its values. */
+const labelValues: Readonly<Record<string, string>> = {
+  grpc_service: 'full name of the service, `keyproxy.v1.KeyProxy` say',
+  grpc_method: 'name of the method',
+  grpc_type: '`unary`, `server_stream`, `bidi_stream`',
+  grpc_code: 'canonical code by name, `OK` included',
+  tenant: `the tenant; after the first ${maxTenantLabels}, all others share \`${otherTenants}\``,
+  'operation of keyproxy_dek_cache_requests_total':
+    'the verb that asked: `generate_dek`, `unwrap`, `encrypt`, `decrypt`, `rewrap`',
+  result: '`hit`, `miss`, `coalesced`',
+  'reason of keyproxy_dek_cache_evictions_total': evictionReasons.map(code).join(', '),
+  source: '`derived`, `kms`',
+  'reason of keyproxy_decrypt_failures_total': 'a reason of [errors](errors.md)',
+  provider: '`aws_kms`, `local`',
+  'operation of keyproxy_kms_requests_total': '`generate`, `wrap`, `unwrap`',
+  'outcome of keyproxy_kms_requests_total':
+    '`ok`; `refusal`: the answer is no; `outage`: no answer; `fault`: anything else',
+  'operation of keyproxy_kms_request_seconds': '`generate`, `wrap`, `unwrap`',
+  state: '`active`',
+  'outcome of keyproxy_config_reloads_total': '`ok`, `bad`',
+  version: "keyproxy's version",
+  node: "Node's version",
+};
+
+/** `docs/metrics.md`: every metric of the data plane. */
+export function metricsPage(): string {
+  const { registry, ...metrics } = createMetrics({ cacheEntries: () => 0, credentialExpiries: () => [] });
+  registry.clear();
+  const all = Object.values(metrics).map(describeMetric);
+  const rows = all.map(({ name, type, labels, help }) => [code(name), type, labels.map(code).join(', '), help]);
+  const labels = all.flatMap((metric) => metric.labels.map((label) => [labelKey(metric.name, label), label] as const));
+  const buckets = new Set(all.flatMap(({ bounds }) => (bounds.length === 0 ? [] : [bounds.join(', ')])));
+  return `${note}
+
+# Metrics
+
+\`/metrics\` on the HTTP address (\`:9464\`; \`127.0.0.1:9464\` with \`--dev\`) answers in the Prometheus text format. Names and labels are contracts. A tenant label stands on counters and gauges only.
+
+${table(['metric', 'type', 'labels', 'meaning'], rows)}
+
+Buckets of the histograms, in seconds: ${[...buckets].join('; ')}.
+
+## Labels
+
+${table(
+  ['label', 'values'],
+  [...new Map(labels).keys()].map((key) => [key.split(' of ').map(code).join(' of '), valuesOf(key)]),
+)}
+`;
+}
+
+interface Described {
+  readonly name: string;
+  readonly type: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** Upper bounds of the buckets of a histogram. */
+  readonly bounds: readonly unknown[];
+}
+
+/** What prom-client keeps in each metric's object, which its types leave out. */
+function describeMetric(metric: object): Described {
+  const text = (key: string): string => {
+    const value: unknown = Reflect.get(metric, key);
+    if (typeof value !== 'string') throw new Error(`a metric has no ${key}`);
+    return value;
+  };
+  const items = (key: string): unknown[] => {
+    const value: unknown = Reflect.get(metric, key);
+    return Array.isArray(value) ? value : [];
+  };
+  return {
+    name: text('name'),
+    type: metric.constructor.name.toLowerCase(),
+    help: text('help'),
+    labels: items('labelNames').map(String),
+    bounds: items('upperBounds'),
+  };
+}
+
+function labelKey(metric: string, label: string): string {
+  return Object.hasOwn(labelValues, label) ? label : `${label} of ${metric}`;
+}
+
+function valuesOf(key: string): string {
+  const values = labelValues[key];
+  if (values === undefined) throw new Error(`docs/generate.ts does not know the values of the label ${key}`);
+  return values;
+}
+
+const tablesBegin = /<!-- tables: [^\n]*?-->\n/;
+const tablesEnd = '\n<!-- tables: end -->';
+
+/** `docs/configuration.md` with its tables as they are now; the rest of the page stays. Throws without its marks. */
+export function configurationPage(page: string): string {
+  const begin = tablesBegin.exec(page);
+  const end = page.indexOf(tablesEnd);
+  if (begin === null || end < begin.index) throw new Error('docs/configuration.md has lost the marks of its tables');
+  return `${page.slice(0, begin.index + begin[0].length)}\n${configurationTables()}\n${page.slice(end)}`;
+}
+
+/** File → its content as it should be, made from its content as it is. */
+const pages: Readonly<Record<string, (current: string) => string>> = {
+  'docs/errors.md': errorsPage,
+  'docs/metrics.md': metricsPage,
+  'docs/configuration.md': configurationPage,
+};
+
+/** Files under `folder` that are not as they would be written. */
+export async function staleFiles(folder: string): Promise<string[]> {
+  const stale: string[] = [];
+  for (const [file, write] of Object.entries(pages)) {
+    const current = await contentOf(resolve(folder, file));
+    if (write(current) !== current) stale.push(file);
+  }
+  return stale;
+}
+
+/** Writes what is stale under `folder`, and tells which files that were. */
+export async function writePages(folder: string): Promise<string[]> {
+  const stale = await staleFiles(folder);
+  for (const file of stale) {
+    const path = resolve(folder, file);
+    await writeFile(path, pages[file]?.(await contentOf(path)) ?? '');
+  }
+  return stale;
+}
+
+/** A file that is not there yet is empty. */
+function contentOf(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '');
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+if (import.meta.main) {
+  if (process.argv.includes('--check')) {
+    for (const file of await staleFiles(root)) {
+      console.error(`${file} is stale; run: npm run docs`);
+      process.exitCode = 1;
+    }
+  } else {
+    for (const file of await writePages(root)) console.log(`wrote ${file}`);
+  }
+}
