@@ -41,7 +41,9 @@ interface Ended {
 }
 
 function run({ command, file }: Example, args: string[], env: Record<string, string> = {}): Promise<Ended> {
-  const child = spawn(command, [file, ...args], { env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', ...env } });
+  const child = spawn(command, [file, ...args], {
+    env: { ...process.env, TENANT: 'demo', PYTHONDONTWRITEBYTECODE: '1', ...env },
+  });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk) => {
     stdout += chunk;
@@ -60,6 +62,17 @@ beforeAll(async () => {
   daemon = await startDaemon();
 });
 afterAll(() => daemon[Symbol.asyncDispose]());
+
+test('serve --dev prints the examples with the address that it serves', () => {
+  const printed = daemon
+    .output()
+    .split('\n')
+    .map((line) => line.trim());
+  expect(printed).toContain(`npx node examples/node/roundtrip.ts ${daemon.tcp}`);
+  expect(printed).toContain(`python3 examples/python/roundtrip.py ${daemon.tcp}`);
+  expect(printed).toContain(`${daemon.tcp} keyproxy.v1.KeyProxy/Encrypt`);
+  expect(printed).toContain(daemon.socket);
+});
 
 describe.each(examples)('$name', (example) => {
   const runnable = test.skipIf(example.skipped !== undefined);
