@@ -1,0 +1,166 @@
+/** The engine, whole and real, over key services in memory and a clock that is moved by hand. */
+import type { Caller } from '../../src/base/caller.ts';
+import type { Reason } from '../../src/base/errors.ts';
+import { KeyproxyError } from '../../src/base/errors.ts';
+import { parseTenantId, type TenantId } from '../../src/base/ids.ts';
+import { type EvictionReason, KeyCache } from '../../src/dek/key-cache.ts';
+import { KeyRing } from '../../src/kms/key-ring.ts';
+import { decrypt } from '../../src/operations/decrypt.ts';
+import { describeTenant } from '../../src/operations/describe-tenant.ts';
+import { encrypt } from '../../src/operations/encrypt.ts';
+import type { AccessRule, Engine } from '../../src/operations/engine.ts';
+import { generateDek } from '../../src/operations/generate-dek.ts';
+import { rewrap } from '../../src/operations/rewrap.ts';
+import type { TenantKey } from '../../src/operations/tenant-key.ts';
+import { TenantKeys } from '../../src/operations/tenant-keys.ts';
+import { unwrap } from '../../src/operations/unwrap.ts';
+import { TenantRegistry } from '../../src/tenants/registry.ts';
+import { Tenant, type TenantSettings } from '../../src/tenants/tenant.ts';
+import { FakeClock } from './fake-clock.ts';
+import type { FakeKeyService } from './fake-key-service.ts';
+
+/** As the seed's file has it. */
+export const usualSettings: TenantSettings = {
+  cacheTtlMs: 86_400_000,
+  cacheMaxEntries: 1000,
+  rotationMs: 90 * 86_400_000,
+  dekSource: 'derived',
+  foreign: false,
+  suites: 'committing',
+};
+
+export interface FakeEngineOptions {
+  readonly access?: AccessRule;
+  readonly maxBytes?: number;
+}
+
+/** Whoever opened the socket. */
+export const caller: Caller = { kind: 'socket' };
+const none = Buffer.alloc(0);
+
+/** Pairs as a caller gives them. */
+export function pairs(of: Readonly<Record<string, string>> = {}): Map<string, string> {
+  return new Map(Object.entries(of));
+}
+
+export class FakeEngine {
+  readonly clock = new FakeClock();
+  readonly registry = new TenantRegistry();
+  readonly lifetime = new AbortController();
+  /** Business events, in order, as one line each. */
+  readonly events: string[] = [];
+  readonly evictions: EvictionReason[] = [];
+  readonly cache: KeyCache<TenantKey>;
+  readonly engine: Engine;
+
+  constructor(options: FakeEngineOptions = {}) {
+    const { clock, registry, events } = this;
+    const maxBytes = options.maxBytes ?? 64 * 1024 * 1024;
+    this.cache = new KeyCache<TenantKey>({
+      clock,
+      maxBytes,
+      onEvict: (_tenant, reason) => this.evictions.push(reason),
+    });
+    const observer = {
+      cacheAsked: (tenant: TenantId, operation: string, result: string) => {
+        events.push(`${tenant} ${operation} ${result}`);
+      },
+      dekGenerated: (source: string) => {
+        events.push(`generated ${source}`);
+      },
+      decryptionEnded: (tenant: TenantId, failure?: Reason) => {
+        events.push(`${tenant} decryption ${failure ?? 'ok'}`);
+      },
+    };
+    const keys = new TenantKeys({ cache: this.cache, clock, observer, lifetime: this.lifetime.signal });
+    this.engine = { registry, keys, clock, observer, access: options.access ?? (() => true) };
+  }
+
+  /** Serves a tenant under `keys`, the first of which is current, in the place of one of the same id. */
+  serve(
+    id: string,
+    keys: readonly [FakeKeyService, ...FakeKeyService[]],
+    settings: Partial<TenantSettings> = {},
+    openKeys?: () => Promise<KeyRing>,
+  ): Tenant {
+    const [current, ...retired] = keys;
+    const tenant = new Tenant({
+      id: parseTenantId(id),
+      settings: { ...usualSettings, ...settings },
+      provider: current.provider,
+      keyIds: [current.keyId, ...retired.map((key) => key.keyId)],
+      openKeys: openKeys ?? (async () => new KeyRing(current, retired)),
+      contact: {},
+    });
+    const { cacheTtlMs: ttlMs, cacheMaxEntries: maxEntries } = tenant.settings;
+    this.cache.admit(tenant.id, { ttlMs, maxEntries });
+    this.registry.put(tenant)?.leave();
+    return tenant;
+  }
+
+  /** Every verb with what most calls leave out filled in, as the socket's caller. */
+  encrypt(tenantId: string, plaintext: string | Buffer, options: VerbOptions = {}) {
+    const request = { tenantId, plaintext: Buffer.from(plaintext), ...contextAndData(options) };
+    return encrypt(this.engine)(caller, request, signalOf(options));
+  }
+
+  decrypt(tenantId: string, ciphertext: Buffer, options: VerbOptions = {}) {
+    return decrypt(this.engine)(caller, { tenantId, ciphertext, ...contextAndData(options) }, signalOf(options));
+  }
+
+  generate(
+    tenantId: string,
+    options: VerbOptions & { source?: number; bytes?: number; withoutPlaintext?: boolean } = {},
+  ) {
+    const { source = 0, bytes: numberOfBytes = 0, withoutPlaintext = false } = options;
+    const { encryptionContext } = contextAndData(options);
+    const request = { tenantId, source, numberOfBytes, withoutPlaintext, encryptionContext };
+    return generateDek(this.engine)(caller, request, signalOf(options));
+  }
+
+  unwrap(tenantId: string, wrappedDek: Buffer, options: VerbOptions = {}) {
+    const { encryptionContext } = contextAndData(options);
+    return unwrap(this.engine)(caller, { tenantId, wrappedDek, encryptionContext }, signalOf(options));
+  }
+
+  rewrap(
+    tenantId: string,
+    input: { wrappedDek?: Buffer; ciphertext?: Buffer },
+    options: VerbOptions & { targetTenantId?: string } = {},
+  ) {
+    const { targetTenantId = '' } = options;
+    return rewrap(this.engine)(
+      caller,
+      { tenantId, ...input, ...contextAndData(options), targetTenantId },
+      signalOf(options),
+    );
+  }
+
+  describe(tenantId: string) {
+    return describeTenant(this.engine)(caller, { tenantId }, new AbortController().signal);
+  }
+}
+
+export interface VerbOptions {
+  readonly context?: Readonly<Record<string, string>>;
+  readonly ad?: string;
+  readonly signal?: AbortSignal;
+}
+
+function contextAndData({ context, ad }: VerbOptions) {
+  return { encryptionContext: pairs(context), associatedData: ad === undefined ? none : Buffer.from(ad) };
+}
+
+function signalOf({ signal }: VerbOptions): AbortSignal {
+  return signal ?? new AbortController().signal;
+}
+
+/** The failure that a promise must end with. */
+export async function rejection(promise: Promise<unknown>): Promise<KeyproxyError> {
+  const settled = await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (settled instanceof KeyproxyError) return settled;
+  throw settled === undefined ? new Error('the call succeeded, a failure was due') : settled;
+}
