@@ -30,6 +30,12 @@ const pauseMs = 5_000;
 /** The longest that one step may take: a first build of Go on a slow machine. */
 const stepMs = 10 * 60_000;
 
+/** Asks for version and, for Python, place: an environment is bound to the interpreter that made it. */
+const versionArgs: Readonly<Record<Toolchain, readonly string[]>> = {
+  go: ['version'],
+  python3: ['-c', 'import sys; print(sys.version, sys.base_prefix)'],
+};
+
 /** The cache: `KEYPROXY_THIRD_PARTY_CACHE`, else a folder of the user's own cache. */
 export function cacheFolder(env: Readonly<Record<string, string | undefined>>): string {
   const own = env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
@@ -41,7 +47,7 @@ export async function install(name: ProgramName, cache: string): Promise<Install
   const program: Program = programs[name];
   const start = performance.now();
   const { toolchain } = program;
-  const version = await run(toolchain, toolchain === 'go' ? ['version'] : ['--version']);
+  const version = await run(toolchain, versionArgs[toolchain]);
   if (version.code !== 0) return { kind: 'no_toolchain', toolchain };
   const identity = createHash('sha256')
     .update(`${version.stdout}\0${program.packages.join('\0')}`)
