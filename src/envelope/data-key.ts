@@ -1,17 +1,17 @@
 /**
  * A data key P: what a key service unwraps, and everything that is computed from it alone. Keys that depend only on P
- * are derived once and kept as `KeyObject`s, since a raw buffer costs five times as much per call on Node 24.
+ * are derived once and kept.
  *
  *     wrap-tag key         = HKDF(P, "", "keyproxy/v1/wrap-tag", 32)
  *     associated-data key  = HKDF(P, "", "keyproxy/v1/associated-data", 32)
  *
  * HKDF is RFC 5869 with SHA-512; docs/ciphertexts.md has the formulas with known answers.
  */
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { lengthPrefixed } from '../base/bytes.ts';
 import type { EncryptionContext } from '../base/encryption-context.ts';
 import { SecretBytes } from '../base/secret.ts';
 import { expand, extract } from './hkdf.ts';
+import { hmacTag } from './hmac-tag.ts';
 
 /** Length in bytes of binding tags and of the associated-data tag. */
 export const tagLength = 16;
@@ -26,8 +26,8 @@ const derivedDekLabel = Buffer.from('keyproxy/v1/derived-dek');
 /** Owns P until it is disposed of; every method throws from then on. */
 export class DataKey implements Disposable {
   readonly #secret: SecretBytes;
-  #wrapTagKey: KeyObject | undefined;
-  #associatedDataKey: KeyObject | undefined;
+  #wrapTagKey: SecretBytes | undefined;
+  #associatedDataKey: SecretBytes | undefined;
 
   private constructor(secret: SecretBytes) {
     this.#secret = secret;
@@ -54,12 +54,8 @@ export class DataKey implements Disposable {
    */
   wrapTag(body: Buffer, tenantId: string, context: EncryptionContext): Buffer {
     this.#wrapTagKey ??= this.#labelled(wrapTagLabel);
-    return createHmac('sha256', this.#wrapTagKey)
-      .update(body)
-      .update(lengthPrefixed(tenantId))
-      .update(context.serialized)
-      .digest()
-      .subarray(0, tagLength);
+    const parts = [body, lengthPrefixed(tenantId), context.serialized];
+    return hmacTag(this.#wrapTagKey.reveal(), parts, tagLength);
   }
 
   /**
@@ -78,22 +74,22 @@ export class DataKey implements Disposable {
   /** The 16-byte tag that binds associated data to a message: `HMAC-SHA256(associated-data key, r ‖ AD)`, cut. */
   associatedDataTag(r: Buffer, ad: Uint8Array): Buffer {
     this.#associatedDataKey ??= this.#labelled(associatedDataLabel);
-    return createHmac('sha256', this.#associatedDataKey).update(r).update(ad).digest().subarray(0, tagLength);
+    return hmacTag(this.#associatedDataKey.reveal(), [r, ad], tagLength);
   }
 
-  /** Wipes P and lets go of what was derived from it. */
+  /** Wipes P and what was derived from it. */
   [Symbol.dispose](): void {
     this.#secret[Symbol.dispose]();
+    this.#wrapTagKey?.[Symbol.dispose]();
+    this.#associatedDataKey?.[Symbol.dispose]();
     this.#wrapTagKey = undefined;
     this.#associatedDataKey = undefined;
   }
 
-  #labelled(label: Buffer): KeyObject {
+  #labelled(label: Buffer): SecretBytes {
     const extracted = extract(emptySalt, this.#secret.reveal());
-    const bytes = expand(extracted, [label], 32);
-    const key = createSecretKey(bytes);
+    const key = SecretBytes.adopt(expand(extracted, [label], 32));
     extracted.fill(0);
-    bytes.fill(0);
     return key;
   }
 }
