@@ -125,7 +125,7 @@ function describeMetric(metric: object): Described {
   };
   return {
     name: text('name'),
-    type: metric.constructor.name.toLowerCase(),
+    type: text('type'),
     help: text('help'),
     labels: items('labelNames').map(String),
     bounds: items('upperBounds'),

@@ -1,8 +1,8 @@
 /** Events at the daemon's two edges: calls of applications, and calls to key services. */
 import type { KeyproxyError } from '../base/errors.ts';
-import { ChildCache } from './engine-events.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { Tally } from './tally.ts';
 
 /** A method as metrics name it. */
 interface MethodName {
@@ -23,30 +23,45 @@ interface KeyServiceCall {
   };
 }
 
+/** What is counted for one method. */
+class MethodTallies {
+  readonly started: Tally;
+  readonly #metrics: Metrics;
+  readonly #labels: Readonly<Record<'grpc_service' | 'grpc_method' | 'grpc_type', string>>;
+  readonly #byCode = new Map<string, { readonly ended: Tally; readonly seconds: { observe(value: number): void } }>();
+
+  constructor(metrics: Metrics, { service, name, kind }: MethodName) {
+    this.#metrics = metrics;
+    this.#labels = { grpc_service: service, grpc_method: name, grpc_type: kind };
+    this.started = metrics.rpcStarted.tally(this.#labels);
+  }
+
+  handled(code: string, elapsed: number): void {
+    let of = this.#byCode.get(code);
+    if (of === undefined) {
+      const labels = { ...this.#labels, grpc_code: code };
+      of = { ended: this.#metrics.rpcHandled.tally(labels), seconds: this.#metrics.rpcSeconds.labels(labels) };
+      this.#byCode.set(code, of);
+    }
+    of.ended.inc();
+    of.seconds.observe(elapsed);
+  }
+}
+
 /** Told of every call of an application. */
 export function rpcEvents(metrics: Metrics, log: Log) {
-  const started = new ChildCache();
-  const handled = new ChildCache();
-  const seconds = new Map<string, { observe(value: number): void }>();
-  const labels = (method: MethodName) => ({
-    grpc_service: method.service,
-    grpc_method: method.name,
-    grpc_type: method.kind,
-  });
+  const methods = new Map<MethodName, MethodTallies>();
+  const talliesOf = (method: MethodName): MethodTallies => {
+    let tallies = methods.get(method);
+    if (tallies === undefined) {
+      tallies = new MethodTallies(metrics, method);
+      methods.set(method, tallies);
+    }
+    return tallies;
+  };
   return {
-    started(method: MethodName): void {
-      started.of(`${method.service}/${method.name}`, () => metrics.rpcStarted.labels(labels(method))).inc();
-    },
-    handled(method: MethodName, code: string, elapsed: number): void {
-      const key = `${method.service}/${method.name} ${code}`;
-      handled.of(key, () => metrics.rpcHandled.labels({ ...labels(method), grpc_code: code })).inc();
-      let histogram = seconds.get(key);
-      if (histogram === undefined) {
-        histogram = metrics.rpcSeconds.labels({ ...labels(method), grpc_code: code });
-        seconds.set(key, histogram);
-      }
-      histogram.observe(elapsed);
-    },
+    started: (method: MethodName): void => talliesOf(method).started.inc(),
+    handled: (method: MethodName, code: string, elapsed: number): void => talliesOf(method).handled(code, elapsed),
     failed(method: MethodName, error: KeyproxyError): void {
       const { cause } = error;
       log.error({ method: method.name, reason: error.reason, fault: describe(cause) }, 'a call failed inside keyproxy');

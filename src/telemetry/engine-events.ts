@@ -3,48 +3,52 @@ import type { Reason } from '../base/errors.ts';
 import type { TenantId } from '../base/ids.ts';
 import type { CacheOperation, CacheResult, EngineObserver } from '../operations/observer.ts';
 import { type Metrics, TenantLabels } from './metrics.ts';
+import type { Tally } from './tally.ts';
 
-interface Incrementable {
-  inc(): void;
-}
+/** What is counted for one tenant, or for all beyond the bound on labels. */
+class TenantTallies {
+  readonly decryptRequests: Tally;
+  readonly #metrics: Metrics;
+  readonly #tenant: string;
+  readonly #cache: Partial<Record<CacheOperation, Partial<Record<CacheResult, Tally>>>> = {};
 
-/** Counts events by key, looking a metric's child up once and not per event. */
-export class ChildCache {
-  readonly #children = new Map<string, Incrementable>();
+  constructor(metrics: Metrics, tenant: string) {
+    this.#metrics = metrics;
+    this.#tenant = tenant;
+    this.decryptRequests = metrics.decryptRequests.tally({ tenant });
+  }
 
-  /** The child of `key`, made by `make` at its first use. */
-  of(key: string, make: () => Incrementable): Incrementable {
-    let child = this.#children.get(key);
-    if (child === undefined) {
-      child = make();
-      this.#children.set(key, child);
-    }
-    return child;
+  cache(operation: CacheOperation, result: CacheResult): Tally {
+    this.#cache[operation] ??= {};
+    const byResult = this.#cache[operation];
+    byResult[result] ??= this.#metrics.cacheRequests.tally({ tenant: this.#tenant, operation, result });
+    return byResult[result];
   }
 }
 
 /** What the engine reports to. */
 export function engineEvents(metrics: Metrics): EngineObserver {
   const labels = new TenantLabels();
-  const children = new ChildCache();
+  const tenants = new Map<string, TenantTallies>();
   const seconds = {
     derived: metrics.dekSeconds.labels({ source: 'derived' }),
     kms: metrics.dekSeconds.labels({ source: 'kms' }),
   };
+  const talliesOf = (tenant: TenantId): TenantTallies => {
+    const label = labels.of(tenant);
+    let tallies = tenants.get(label);
+    if (tallies === undefined) {
+      tallies = new TenantTallies(metrics, label);
+      tenants.set(label, tallies);
+    }
+    return tallies;
+  };
   return {
-    cacheAsked(tenant: TenantId, operation: CacheOperation, result: CacheResult) {
-      const label = labels.of(tenant);
-      children
-        .of(`cache ${label} ${operation} ${result}`, () =>
-          metrics.cacheRequests.labels({ tenant: label, operation, result }),
-        )
-        .inc();
-    },
+    cacheAsked: (tenant, operation, result) => talliesOf(tenant).cache(operation, result).inc(),
     dekGenerated: (source, elapsed) => seconds[source].observe(elapsed),
     decryptionEnded(tenant: TenantId, failure?: Reason) {
-      const label = labels.of(tenant);
-      children.of(`decrypt ${label}`, () => metrics.decryptRequests.labels({ tenant: label })).inc();
-      if (failure !== undefined) metrics.decryptFailures.inc({ tenant: label, reason: failure });
+      talliesOf(tenant).decryptRequests.inc();
+      if (failure !== undefined) metrics.decryptFailures.inc({ tenant: labels.of(tenant), reason: failure });
     },
   };
 }

@@ -3,6 +3,7 @@
  * stands only on counters and gauges, and only for so many tenants; the rest share one value.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { TallyCounter } from './tally.ts';
 
 /** Buckets in seconds from 50 µs on: a cache hit and a call to a key service both fall inside. */
 const latencyBuckets = [0.00005, 0.0001, 0.0003, 0.0006, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5];
@@ -28,13 +29,13 @@ export function createMetrics(sources: MetricSources) {
   const registers = [registry];
   return {
     registry,
-    rpcStarted: new Counter({
+    rpcStarted: new TallyCounter({
       registers,
       name: 'grpc_server_started_total',
       help: 'Calls that reached a method.',
       labelNames: rpc,
     }),
-    rpcHandled: new Counter({
+    rpcHandled: new TallyCounter({
       registers,
       name: 'grpc_server_handled_total',
       help: 'Calls that ended, by gRPC code.',
@@ -47,7 +48,7 @@ export function createMetrics(sources: MetricSources) {
       labelNames: [...rpc, 'grpc_code'],
       buckets: latencyBuckets,
     }),
-    cacheRequests: new Counter({
+    cacheRequests: new TallyCounter({
       registers,
       name: 'keyproxy_dek_cache_requests_total',
       help: 'Keys asked of the cache: there (hit), being fetched for somebody else (coalesced), to be fetched (miss).',
@@ -74,7 +75,7 @@ export function createMetrics(sources: MetricSources) {
       labelNames: ['source'],
       buckets: latencyBuckets,
     }),
-    decryptRequests: new Counter({
+    decryptRequests: new TallyCounter({
       registers,
       name: 'keyproxy_decrypt_requests_total',
       help: 'Decrypt and Unwrap calls for a tenant that ended.',
