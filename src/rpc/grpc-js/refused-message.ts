@@ -4,7 +4,7 @@
  * ends of its own making (1.14.7, `handleDataFrame` in server-interceptors.js calls `sendStatus` of the call at the
  * bottom), so that function is wrapped, call by call.
  */
-import { Metadata, ServerInterceptingCall, type ServerInterceptor, status } from '@grpc/grpc-js';
+import { Metadata, type ServerInterceptingCall, type ServerInterceptor, status } from '@grpc/grpc-js';
 import { KeyproxyError } from '../../base/errors.ts';
 import type { CallObserver, Method } from '../method.ts';
 import { wireStatus } from '../status.ts';
@@ -33,7 +33,9 @@ export function refusedMessage(options: RefusedMessageOptions): ServerIntercepto
       }
       return send({ code: told.code, details: told.message, metadata: detailsOf(told.details) });
     };
-    return new ServerInterceptingCall(call);
+    // The call itself goes on: another layer around it would take a fifth of a cached Unwrap's time. The type asks for
+    // grpc-js's own class, but what follows uses its interface alone.
+    return call as ServerInterceptingCall;
   };
 }
 
