@@ -14,12 +14,15 @@ import type { Clock } from '../../base/clock.ts';
 import { KeyproxyError } from '../../base/errors.ts';
 import type { BidiStreamMethod, CallObserver, Method, ServerStreamMethod, UnaryMethod } from '../method.ts';
 import { wireStatus } from '../status.ts';
+import { whileWanted } from './wanted.ts';
 
 export interface CallOptions {
   readonly caller: Caller;
   readonly marked: boolean;
   readonly observer: CallObserver;
   readonly clock: Clock;
+  /** Aborted when the listener ends: streams that are still open end then, unary calls go on. */
+  readonly ending: AbortSignal;
 }
 
 /** What the calls of all kinds have in common. */
@@ -45,16 +48,13 @@ export function handlerFor(method: Method, options: CallOptions): UntypedHandleC
 
 function unary(method: UnaryMethod, options: CallOptions): handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
-    const ended = begin(method, options);
-    const signal = signalOf(call);
+    const course = new Course(method, options);
+    const signal = signalOf(call, course);
     const succeed = (answer: Buffer) => {
-      ended('OK');
+      course.succeed();
       callback(null, answer);
     };
-    const fail = (thrown: unknown) => {
-      const status = ended(thrown);
-      if (status !== undefined) callback(status);
-    };
+    const fail = (thrown: unknown) => callback(course.fail(thrown));
     if (isUnmarked(call, method, options)) fail(new KeyproxyError('REQUEST_UNMARKED'));
     else method.handle(options.caller, call.request, signal).then(succeed, fail);
   };
@@ -79,20 +79,19 @@ async function pump(
   call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
   answers: (signal: AbortSignal) => AsyncIterable<Buffer>,
 ): Promise<void> {
-  const ended = begin(method, options);
-  const signal = signalOf(call);
+  const course = new Course(method, options);
+  const signal = AbortSignal.any([signalOf(call, course), options.ending]);
   try {
     if (isUnmarked(call, method, options)) throw new KeyproxyError('REQUEST_UNMARKED');
-    for await (const answer of answers(signal)) {
+    for await (const answer of whileWanted(answers(signal), signal)) {
       if (!call.write(answer)) await writable(call, signal);
     }
     // A method may end its answers because the caller has gone: that is no success.
     signal.throwIfAborted();
-    ended('OK');
+    course.succeed();
     call.end();
   } catch (thrown) {
-    const status = ended(thrown);
-    if (status !== undefined) call.emit('error', status);
+    call.emit('error', course.fail(thrown));
   }
 }
 
@@ -113,30 +112,52 @@ function writable(call: AnyCall, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Counts the start of a call; the function it returns counts the end and turns a failure into a status. */
-function begin(method: Method, options: CallOptions) {
-  const { observer, clock } = options;
-  const start = clock.monotonic();
-  observer.started(method);
-  return (end: unknown) => {
-    const seconds = (clock.monotonic() - start) / 1000;
-    if (end === 'OK') {
-      observer.handled(method, 'OK', seconds);
-      return undefined;
-    }
-    const error = KeyproxyError.from(end);
+/** One call from its start to its end: counts both, and turns a failure into a status. */
+class Course {
+  readonly #method: Method;
+  readonly #observer: CallObserver;
+  readonly #clock: Clock;
+  readonly #start: number;
+  #isOver = false;
+
+  constructor(method: Method, { observer, clock }: CallOptions) {
+    this.#method = method;
+    this.#observer = observer;
+    this.#clock = clock;
+    this.#start = clock.monotonic();
+    observer.started(method);
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  succeed(): void {
+    this.#isOver = true;
+    this.#observer.handled(this.#method, 'OK', this.#seconds());
+  }
+
+  fail(thrown: unknown) {
+    this.#isOver = true;
+    const error = KeyproxyError.from(thrown);
     const status = wireStatus(error);
-    observer.handled(method, status.codeName, seconds);
-    if (error.reason === 'INTERNAL') observer.failed(method, error);
+    this.#observer.handled(this.#method, status.codeName, this.#seconds());
+    if (error.reason === 'INTERNAL') this.#observer.failed(this.#method, error);
     const metadata = new Metadata();
     metadata.set('grpc-status-details-bin', status.details);
     return { code: status.code, details: status.message, metadata, name: error.name, message: status.message };
-  };
+  }
+
+  #seconds(): number {
+    return (this.#clock.monotonic() - this.#start) / 1000;
+  }
 }
 
-function signalOf(call: AnyCall): AbortSignal {
+/** Aborted when the caller gives up. grpc-js says `cancelled` after every end, so what comes then is no news. */
+function signalOf(call: AnyCall, course: Course): AbortSignal {
   const controller = new AbortController();
   call.on('cancelled', () => {
+    if (course.isOver) return;
     const deadline = Number(call.getDeadline());
     const isLate = Number.isFinite(deadline) && Date.now() >= deadline;
     controller.abort(new KeyproxyError(isLate ? 'DEADLINE_EXCEEDED' : 'CANCELLED'));

@@ -1,7 +1,9 @@
 /** Serves methods over `@grpc/grpc-js`: one server a listener, so that a call's identity follows from its socket. */
+import { setImmediate as immediately } from 'node:timers/promises';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Caller } from '../../base/caller.ts';
 import type { Clock } from '../../base/clock.ts';
+import { KeyproxyError } from '../../base/errors.ts';
 import type { CallObserver, Method } from '../method.ts';
 import { handlerFor } from './calls.ts';
 import { refusedMessage } from './refused-message.ts';
@@ -33,16 +35,33 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     'grpc.max_receive_message_length': options.maxMessageBytes * readAllowance,
     'grpc.max_send_message_length': -1,
     'grpc-node.max_session_memory': 64,
+    // Nobody here reads what channelz counts for every call and message.
+    'grpc.enable_channelz': 0,
     interceptors: [refusedMessage(options)],
   });
-  for (const [definition, implementation] of services(options)) server.addService(definition, implementation);
-  await new Promise<void>((done, fail) => {
-    server.bindAsync(options.target, ServerCredentials.createInsecure(), (error) => (error ? fail(error) : done()));
+  const ending = new AbortController();
+  const all = services({ ...options, ending: ending.signal });
+  for (const [definition, implementation] of all) server.addService(definition, implementation);
+  const port = await new Promise<number>((done, fail) => {
+    server.bindAsync(options.target, ServerCredentials.createInsecure(), (error, bound) =>
+      error ? fail(error) : done(bound),
+    );
   });
-  return { drain: (graceMs) => drain(server, graceMs) };
+  // The name under which grpc-js knows what it bound: with the port that the system chose, where it did.
+  const bound = options.target.replace(/:0$/, `:${port}`);
+  return {
+    async drain(graceMs) {
+      // What streams have to tell of the end, a health watch say, gets out before they end.
+      await immediately();
+      ending.abort(new KeyproxyError('SHUTTING_DOWN'));
+      await drain(server, bound, graceMs);
+    },
+  };
 }
 
-function services(options: ListenerOptions): [ServiceDefinition, UntypedServiceImplementation][] {
+function services(
+  options: ListenerOptions & { ending: AbortSignal },
+): [ServiceDefinition, UntypedServiceImplementation][] {
   const byName = new Map<string, [ServiceDefinition, UntypedServiceImplementation]>();
   for (const method of options.methods) {
     const known = byName.get(method.service);
@@ -72,15 +91,13 @@ function same(bytes: Buffer): Buffer {
   return bytes;
 }
 
-function drain(server: Server, graceMs: number): Promise<void> {
+/**
+ * `forceShutdown` of grpc-js forgets the connections of a server without channelz (1.14.7); its `drain` ends them after
+ * the grace.
+ */
+function drain(server: Server, target: string, graceMs: number): Promise<void> {
+  server.drain(target, graceMs);
   return new Promise((done) => {
-    const force = setTimeout(() => {
-      server.forceShutdown();
-      done();
-    }, graceMs);
-    server.tryShutdown(() => {
-      clearTimeout(force);
-      done();
-    });
+    server.tryShutdown(() => done());
   });
 }
