@@ -39,8 +39,12 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
 }
 
 function report(error: unknown, terminal: Terminal): number {
-  if (error instanceof UsageError || isArgumentError(error)) {
+  if (error instanceof UsageError) {
     terminal.err(`keyproxy: ${error.message}\n`);
+    return exitCodes.usage;
+  }
+  if (isArgumentError(error)) {
+    terminal.err(`keyproxy: ${error.message}\n${usage}`);
     return exitCodes.usage;
   }
   if (error instanceof ConfigError) {
