@@ -37,7 +37,7 @@ const rpc = {
   },
 };
 
-const options = { keepCase: true, longs: Number, defaults: true, oneofs: true };
+const options = { keepCase: true, longs: Number, enums: String, defaults: true, oneofs: true };
 const files = [
   'grpc/health/v1/health.proto',
   'grpc/reflection/v1/reflection.proto',

@@ -36,7 +36,7 @@ export interface RawEnd {
 export interface RawConnection extends Disposable {
   /** Makes one call to its end. Rejects where the connection breaks. */
   call(call: RawCall): Promise<RawEnd>;
-  /** Opens a call that stays open: a stream. */
+  /** Sends a call whose answers keep coming. */
   open(call: RawCall): ClientHttp2Stream;
   /** Whether the connection still stands. */
   readonly alive: boolean;
@@ -97,6 +97,7 @@ function open(session: ClientHttp2Session, authority: string, call: RawCall): Cl
   stream.on('error', () => {});
   for (const message of call.messages ?? []) stream.write(framed(message));
   if (call.bytes !== undefined) stream.write(call.bytes);
+  stream.end();
   return stream;
 }
 
@@ -118,7 +119,6 @@ function endOf(stream: ClientHttp2Stream, session: ClientHttp2Session): Promise<
       if (session.destroyed) fail(new Error('the connection broke'));
       else done({ ...endFrom({ ...headers, ...trailers }, Buffer.concat(chunks)), reset: stream.rstCode ?? 0 });
     });
-    stream.end();
   });
 }
 
