@@ -81,7 +81,7 @@ class World {
       case 'rewrap':
         return this.#rewrap(step.which);
       case 'time':
-        return this.engine.clock.advance(step.ms);
+        return this.engine.clock.sleep(step.ms);
       case 'reload':
         return this.#serve(step.tenant, step.keys);
       case 'fault':
