@@ -15,6 +15,8 @@ const files = [
   'grpc/health/v1/health.proto',
   'grpc/reflection/v1/reflection.proto',
   'grpc/reflection/v1alpha/reflection.proto',
+  'google/rpc/status.proto',
+  'google/rpc/error_details.proto',
 ];
 const options: Options = { includeDirs: [root], longs: Number, enums: Number, defaults: true };
 
@@ -52,9 +54,17 @@ export function fieldsOf(definition: PackageDefinition, name: string): FieldFact
     const last = typeName.slice(typeName.lastIndexOf('.') + 1);
     const nested = descriptor.nestedType?.find((each) => each.name === last);
     if (nested !== undefined) return factsOf(nested, nestedOf);
-    return fieldsOf(definition, typeName.includes('.') ? typeName.replace(/^\./, '') : `${scope}.${typeName}`);
+    return fieldsOf(definition, resolved(definition, scope, typeName.replace(/^\./, '')));
   };
   return factsOf(descriptor, nestedOf);
+}
+
+/** A name as protobuf resolves it: looked for in the scope, then in each scope around it. */
+function resolved(definition: PackageDefinition, scope: string, name: string): string {
+  for (let around = scope; around !== ''; around = around.slice(0, Math.max(0, around.lastIndexOf('.')))) {
+    if (`${around}.${name}` in definition) return `${around}.${name}`;
+  }
+  return name;
 }
 
 function factsOf(descriptor: Descriptor, nestedOf: (typeName: string) => FieldFacts[]): FieldFacts[] {
