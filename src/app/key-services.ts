@@ -10,6 +10,9 @@ import type { KeyService } from '../kms/key-service.ts';
 import { type KmsCall, observed } from '../kms/observed.ts';
 import { withRetries } from '../kms/retry.ts';
 
+/** How long one call for credentials may take, in milliseconds; credentials are shared, so no tenant's file sets it. */
+const stsTimeoutMs = 5000;
+
 export interface KeyServicesOptions {
   readonly clock: Clock;
   /** Where role assumption asks; absent: the region's own, or the SDK's environment variables. */
@@ -56,25 +59,25 @@ export class KeyServices implements AsyncDisposable {
       case 'aws_kms': {
         const { openAwsKey } = await import('../kms/aws/open.ts');
         const { clock } = this.#options;
-        const credentials = await this.#aws(use.timeoutMs);
+        const credentials = await this.#aws();
         return openAwsKey(config, { clock, tenantId: use.tenantId, timeoutMs: use.timeoutMs, credentials });
       }
     }
   }
 
-  #aws(timeoutMs: number): Promise<AwsCredentials> {
-    this.#awsCredentials ??= this.#openAws(timeoutMs);
+  #aws(): Promise<AwsCredentials> {
+    this.#awsCredentials ??= this.#openAws();
     return this.#awsCredentials;
   }
 
-  async #openAws(timeoutMs: number): Promise<AwsCredentials> {
+  async #openAws(): Promise<AwsCredentials> {
     const { openAwsCredentials } = await import('../kms/aws/open.ts');
     const { clock, stsEndpoint } = this.#options;
     this.#loadedCredentials = openAwsCredentials({
       clock,
       random: Math.random,
       nodeName: hostname(),
-      timeoutMs,
+      timeoutMs: stsTimeoutMs,
       ...(stsEndpoint !== undefined && { stsEndpoint }),
     });
     return this.#loadedCredentials;

@@ -41,6 +41,7 @@ export async function openTenantFeed(config: DaemonConfig): Promise<TenantFeed> 
     problems: initial.problems,
     attach(plane, log) {
       for (const { config: tenant } of initial.tenants.values()) plane.tenants.put(tenant);
+      warnOfSharedKeys(plane, log);
       return watchTenantDirectory(source.path, { ...options, initial }, (change) => apply(change, plane, log));
     },
   };
@@ -54,7 +55,16 @@ function apply(change: TenantChange, plane: DataPlane, log: Log): void {
     const changed = change.changed.map(({ config }) => config.tenantId);
     log.info({ changed, removed: change.removed, tenants: plane.registry.size }, 'tenants were reloaded');
   }
+  if (change.changed.length > 0) warnOfSharedKeys(plane, log);
   logProblems(change.problems, log);
+}
+
+/** Under one key only keyproxy's own binding separates tenants, and one customer's no is the other's. */
+function warnOfSharedKeys(plane: DataPlane, log: Log): void {
+  const tenantsOf = Map.groupBy(plane.registry.all(), (tenant) => tenant.keyIds[0]);
+  for (const [key, tenants] of tenantsOf) {
+    if (tenants.length > 1) log.warn({ key, tenants: tenants.map(({ id }) => id) }, 'tenants share one key');
+  }
 }
 
 /** One line a problem; what they stand for keeps its last good version. */

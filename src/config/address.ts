@@ -66,7 +66,7 @@ function isSameUrl(value: string, origin: string): boolean {
 
 /**
  * What keeps a tenant's file from naming `origin` as its key service's endpoint, or undefined. Names are judged as
- * they are written; a name that resolves to this machine is caught only where it is called.
+ * they are written: one that resolves to this machine is not recognised, and has to pass its TLS there.
  */
 export function endpointProblem(origin: string, trusted: readonly string[]): string | undefined {
   if (trusted.includes(origin)) return undefined;

@@ -135,6 +135,11 @@ export class KeyCache<T extends Disposable> implements Disposable {
     }
   }
 
+  /** Tells whether there is such an entry, without marking it as used; it may have reached its end. */
+  has({ tenant, space, key }: EntryName): boolean {
+    return this.#partitions.get(tenant)?.spaces[space].has(key) ?? false;
+  }
+
   /** Looks an entry up and marks it as used; undefined where there is none that may still live. */
   get({ tenant, space, key }: EntryName): Hit<T> | undefined {
     const entries = this.#partitions.get(tenant)?.spaces[space];

@@ -10,6 +10,7 @@ import { type DataKey, tagLength } from './data-key.ts';
 import { failDecryption } from './failure.ts';
 import { checkFooter } from './footer.ts';
 import { gcmTagLength, ivLength, type MessageHeader } from './header.ts';
+import { messageLimits } from './limits.ts';
 import { deriveMessageKeys, type MessageKeys } from './message-keys.ts';
 import { committingSuite } from './suites.ts';
 
@@ -74,7 +75,10 @@ function checkAssociatedData({ header, dataKey, associatedData }: OpenRequest): 
 function measureBody(message: Buffer, header: MessageHeader): { bodyEnd: number; plaintextLength: number } {
   let bodyEnd = header.bodyOffset;
   let plaintextLength = 0;
+  let frames = 0;
   for (const place of framePlaces(message, header)) {
+    frames += 1;
+    if (frames > messageLimits.maxFrames) failDecryption('the message has more frames than are opened at once');
     plaintextLength += place.length;
     bodyEnd = place.end;
   }
@@ -90,8 +94,9 @@ function openFrames({ message, header }: OpenRequest, contentKey: KeyObject, pla
       plaintext.fill(0, 0, done);
       failDecryption('the tag of a frame does not match');
     }
-    // The usual message is one frame; it is returned as it came, without a copy.
-    if (frame.length === plaintextLength) return frame;
+    // The usual message is one frame; it is returned as it came, without a copy. An empty final frame that follows a
+    // regular one still has a tag to check: without it anyone could cut a message after its first frame.
+    if (place.kind !== 'regular' && frame.length === plaintextLength) return frame;
     plaintext.set(frame, done);
     done += frame.length;
   }

@@ -1,4 +1,4 @@
-/** Bounds on what a header may hold, tighter than the format's own 65,535 of everything. */
+/** Bounds on what a message may hold, tighter than the format's own. */
 
 /** What a reader accepts. */
 export interface HeaderLimits {
@@ -10,6 +10,11 @@ export interface HeaderLimits {
 
 /**
  * What keyproxy writes at most, and reads unless told otherwise. 8 KiB of context is what Cloud KMS takes as
- * associated data under its tightest (HSM) limit.
+ * associated data under its tightest (HSM) limit. Frames are opened in one go, some 7 µs each, while every other call
+ * waits: 4,096 of them are 4 MiB in frames of 1 KiB, and 16 MiB in those that the official SDKs write by default.
  */
-export const messageLimits = { maxEncryptedDataKeys: 16, maxContextBytes: 8192 } as const satisfies HeaderLimits;
+export const messageLimits = {
+  maxEncryptedDataKeys: 16,
+  maxContextBytes: 8192,
+  maxFrames: 4096,
+} as const satisfies HeaderLimits & { maxFrames: number };

@@ -21,12 +21,15 @@ const outageBackoff: Backoff = { baseMs: 50, capMs: 1_000 };
 /** Pauses after throttling: the quota is the customer's own, and refills by the second. */
 const throttledBackoff: Backoff = { baseMs: 500, capMs: 5_000 };
 
+/** Most attempts: beyond that, the cold calls of an outage would add up against the customer's quota. */
+const maxAttempts = 4;
+
 /** How much longer than one attempt all of them together may take. */
 const budgetFactor = 2;
 
 /**
- * Calls `attempt` until it succeeds, fails with anything but an outage, or the budget would be over before the next
- * attempt; the last fault is the one that is thrown. Each attempt gets a signal of its own, which ends after
+ * Calls `attempt` until it succeeds, fails with anything but an outage, was tried four times, or the budget would be
+ * over before the next attempt; the last fault is the one that is thrown. Each attempt gets a signal of its own, which ends after
  * `timeoutMs`, when the budget ends, and when `options.signal` is aborted; it has to end with it, in a `KmsError`.
  */
 export async function callWithRetry<T>(
@@ -41,7 +44,8 @@ export async function callWithRetry<T>(
       return await attempt(deadline.signal);
     } catch (error) {
       const wait = delayAfter(error, failures, options.random);
-      if (wait === undefined || signal.aborted || clock.monotonic() + wait >= end) throw error;
+      const isLast = failures + 1 >= maxAttempts;
+      if (wait === undefined || isLast || signal.aborted || clock.monotonic() + wait >= end) throw error;
       // An abort ends the pause; what the call failed with says more than that it was given up.
       await pause(clock, wait, signal).catch(() => {
         throw error;

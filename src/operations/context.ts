@@ -5,20 +5,40 @@
 import { associatedDataPair, EncryptionContext, isReservedName, tenantPair } from '../base/encryption-context.ts';
 import { KeyproxyError } from '../base/errors.ts';
 import type { TenantId } from '../base/ids.ts';
+import { messageLimits } from '../envelope/limits.ts';
 
 /** A caller's pairs as they came. */
 export type Pairs = ReadonlyMap<string, string>;
 
 /** Bound on a caller's pairs; the context selects the key, so it stays small. */
 export const maxContextPairs = 64;
-/** Bound on a context in its serialised form, in bytes. */
-export const maxContextBytes = 8192;
+
+/**
+ * Contexts that came before, since few of them come again and again and building one takes as long as finding its key.
+ * When it is full all of them go; long ones are not kept.
+ */
+const known = new Map<string, EncryptionContext>();
+const maxKnown = 512;
+const maxKnownLength = 512;
 
 /**
  * The context that new data goes under. Throws `CONTEXT_RESERVED` for a name that only keyproxy may set, and
  * `CONTEXT_INVALID` for an empty name or for more than the bounds.
  */
 export function contextFor(tenantId: TenantId, pairs: Pairs, associatedData = false): EncryptionContext {
+  // Lengths stand before what varies, so that no two lists of pairs share a name.
+  let name = `${associatedData ? 'ad' : ''}:${tenantId}`;
+  for (const [key, value] of pairs) name += `:${key.length}:${value.length}:${key}${value}`;
+  if (name.length > maxKnownLength) return newContext(tenantId, pairs, associatedData);
+  const before = known.get(name);
+  if (before !== undefined) return before;
+  const context = newContext(tenantId, pairs, associatedData);
+  if (known.size >= maxKnown) known.clear();
+  known.set(name, context);
+  return context;
+}
+
+function newContext(tenantId: TenantId, pairs: Pairs, associatedData: boolean): EncryptionContext {
   if (pairs.size > maxContextPairs) {
     throw new KeyproxyError('CONTEXT_INVALID', {
       detail: `it has ${pairs.size} pairs, the limit is ${maxContextPairs}`,
@@ -37,6 +57,7 @@ export function contextFor(tenantId: TenantId, pairs: Pairs, associatedData = fa
 function bounded(pairs: [string, string][]): EncryptionContext {
   let size = 2;
   for (const [name, value] of pairs) size += 4 + Buffer.byteLength(name) + Buffer.byteLength(value);
+  const { maxContextBytes } = messageLimits;
   if (size > maxContextBytes) {
     throw new KeyproxyError('CONTEXT_INVALID', {
       detail: `it has ${size} bytes with its tenant, the limit is ${maxContextBytes}; put what varies into associated_data`,

@@ -14,9 +14,6 @@ import type { TenantKeys } from './tenant-keys.ts';
 /** A verb: does one thing for one caller. Rejects with a `KeyproxyError`, or with the signal's reason. */
 export type Operation<Request, Answer> = (caller: Caller, request: Request, signal: AbortSignal) => Promise<Answer>;
 
-/** Most encrypted data keys that are looked at in one message or wrapped DEK (DESIGN section 4). */
-export const maxEncryptedDataKeys = 16;
-
 /** Decides whether a caller may work for a tenant at all. */
 export type AccessRule = (caller: Caller, tenant: Tenant) => boolean;
 

@@ -11,13 +11,26 @@ export class KeyInUse implements Disposable {
   /** Whether the tenant's current key wrapped it. Asked anew each time: a cached key outlives a change of keys. */
   readonly isCurrent: boolean;
   readonly #lease: Lease<TenantKey>;
+  readonly #keep: (() => void) | undefined;
 
   /** Takes over `lease`. */
-  constructor(lease: Lease<TenantKey>, { remainingMs, current }: { remainingMs: number; current: KeyService }) {
+  constructor(
+    lease: Lease<TenantKey>,
+    { remainingMs, current, keep }: { remainingMs: number; current: KeyService; keep?: () => void },
+  ) {
     this.#lease = lease;
+    this.#keep = keep;
     this.key = lease.value;
     this.isCurrent = lease.value.info.keyId === current.keyId;
     this.maxAgeSeconds = Math.floor(Math.max(remainingMs, 0) / 1000);
+  }
+
+  /**
+   * Lets the cache keep a key that was fetched: for whoever has checked that it belongs to what it was fetched for. A
+   * key service that binds no context opens an entry under any; such keys must not push others out of the cache.
+   */
+  keep(): void {
+    this.#keep?.();
   }
 
   [Symbol.dispose](): void {

@@ -3,10 +3,11 @@ import { associatedDataPair, type EncryptionContext, tenantPair } from '../base/
 import { KeyproxyError } from '../base/errors.ts';
 import { openMessage } from '../envelope/decrypt.ts';
 import { type MessageHeader, parseHeader } from '../envelope/header.ts';
+import { messageLimits } from '../envelope/limits.ts';
 import { committingSuite, suitePolicyAllows } from '../envelope/suites.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 import { matchesStored, type Pairs } from './context.ts';
-import { type Engine, maxEncryptedDataKeys } from './engine.ts';
+import type { Engine } from './engine.ts';
 import type { KeyInUse } from './key-in-use.ts';
 import type { CacheOperation } from './observer.ts';
 
@@ -33,11 +34,13 @@ const maxStoredContextBytes = 0xffff;
 /** Opens a message of the tenant's. Everything that is wrong with it is the one `DECRYPT_FAILED`. */
 export async function openCiphertext(engine: Engine, request: CiphertextRequest): Promise<OpenedMessage> {
   const { tenant, ciphertext, associatedData, operation, signal } = request;
+  const { maxEncryptedDataKeys } = messageLimits;
   const header = parseHeader(ciphertext, { maxEncryptedDataKeys, maxContextBytes: maxStoredContextBytes });
   if (!suitePolicyAllows(header.suite, tenant.settings.suites)) fail('its suite is not allowed for the tenant');
   checkContext(engine, request, header);
   using opened = await engine.keys.open({ tenant, context: header.context, operation, signal }, header.entries);
   const plaintext = openMessage({ message: ciphertext, header, dataKey: opened.key.dataKey, associatedData });
+  opened.keep();
   const isCurrent = opened.isCurrent && header.suite === committingSuite;
   return { plaintext, context: header.context, key: opened.key, isCurrent };
 }

@@ -1,9 +1,10 @@
 /** The way from a wrapped DEK to its key. Unwrap and Rewrap share it. */
 import type { EncryptionContext } from '../base/encryption-context.ts';
 import { KeyproxyError } from '../base/errors.ts';
+import { messageLimits } from '../envelope/limits.ts';
 import { parseWrappedDek, type WrappedDek, wrapTagMatches } from '../envelope/wrapped-dek.ts';
 import type { Tenant } from '../tenants/tenant.ts';
-import { type Engine, maxEncryptedDataKeys } from './engine.ts';
+import type { Engine } from './engine.ts';
 import type { KeyInUse } from './key-in-use.ts';
 import type { CacheOperation } from './observer.ts';
 
@@ -24,19 +25,15 @@ export async function openWrappedDek(
   request: WrappedDekRequest,
 ): Promise<{ wrapped: WrappedDek; inUse: KeyInUse }> {
   const { tenant, context, operation, signal } = request;
-  const wrapped = parseWrappedDek(request.wrappedDek, { maxEncryptedDataKeys });
+  const wrapped = parseWrappedDek(request.wrappedDek, messageLimits);
   if (wrapped.kind === 3) fail('a root is not for callers');
   const inUse = await engine.keys.open({ tenant, context, operation, signal }, wrapped.entries);
-  if (isWhole(wrapped, inUse) && wrapTagMatches(wrapped, inUse.key.dataKey, tenant.id, context)) {
+  if (wrapTagMatches(wrapped, inUse.key.dataKey, tenant.id, context)) {
+    inUse.keep();
     return { wrapped, inUse };
   }
   inUse[Symbol.dispose]();
   return fail('its tag does not match its tenant, context and key');
-}
-
-/** Straight from the provider the key has the length it claims; a root always has 32 bytes. */
-function isWhole(wrapped: WrappedDek, inUse: KeyInUse): boolean {
-  return inUse.key.dataKey.length === (wrapped.kind === 1 ? wrapped.length : 32);
 }
 
 function fail(why: string): never {

@@ -45,6 +45,13 @@ export interface KeyRequest {
   readonly signal: AbortSignal;
 }
 
+/** Entries to be opened, and the key whose word is decisive. */
+interface Unwrapping {
+  readonly entries: readonly EncryptedDataKey[];
+  readonly context: EncryptionContext;
+  readonly current: KeyService;
+}
+
 export class TenantKeys {
   readonly #options: TenantKeysOptions;
   readonly #flights = new LeaseFlights<TenantKey>();
@@ -85,8 +92,8 @@ export class TenantKeys {
   }
 
   /**
-   * The key that one of `entries` wraps. Entries of keys that are not the tenant's are skipped without a call;
-   * where none is left, or none opens, it throws `DECRYPT_FAILED`.
+   * The key that one of `entries` wraps; the caller checks it and then has it kept. Entries of keys that are not the
+   * tenant's are skipped without a call; where none is left, or none opens, it throws `DECRYPT_FAILED`.
    */
   async open(request: KeyRequest, entries: readonly EncryptedDataKey[]): Promise<KeyInUse> {
     const { tenant, context } = request;
@@ -103,12 +110,12 @@ export class TenantKeys {
       this.#asked(request, 'hit');
       return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, current });
     }
-    const lease = await this.#fetch(request, name, async () => {
-      const opened = await this.#unwrapFirst(owned, entries, context);
-      this.#keep(tenant, name, opened);
-      return opened;
-    });
-    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, current });
+    const inOrder = [...owned].sort((a, b) => Number(b.service === current) - Number(a.service === current));
+    const lease = await this.#fetch(request, name, () => this.#unwrapFirst(inOrder, { entries, context, current }));
+    const keep = () => {
+      if (!this.#options.cache.has(name)) this.#keep(tenant, name, lease);
+    };
+    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, current, keep });
   }
 
   /** A fresh data key straight from the key service, kept for the Unwrap that is likely to follow. */
@@ -148,10 +155,10 @@ export class TenantKeys {
 
   async #unwrapFirst(
     owned: readonly OwnedEntry[],
-    entries: readonly EncryptedDataKey[],
-    context: EncryptionContext,
+    { entries, context, current }: Unwrapping,
   ): Promise<Lease<TenantKey>> {
-    let last: unknown;
+    let unfit: unknown;
+    let unanswered: unknown;
     for (const { service, entry } of owned) {
       try {
         const secret = await service.unwrap({ entry, context, signal: this.#options.lifetime });
@@ -159,11 +166,14 @@ export class TenantKeys {
         const info = service.describe(entry);
         return Lease.own(new TenantKey({ dataKey, entries: ownCopies(entries), info, bornAt: this.#now() }));
       } catch (error) {
-        if (!(error instanceof KmsError) || error.fault.kind !== 'data') throw kmsFailure(error);
-        last = error;
+        // What the current key's service says is decisive; a retired key that is gone must not hide a living entry.
+        const isUnfit = error instanceof KmsError && error.fault.kind === 'data';
+        if (service === current && !isUnfit) throw kmsFailure(error);
+        if (isUnfit) unfit = error;
+        else unanswered = error;
       }
     }
-    throw kmsFailure(last);
+    throw kmsFailure(unanswered ?? unfit);
   }
 
   #now(): number {

@@ -17,6 +17,9 @@ export const keyproxyService = 'keyproxy.v1.KeyProxy';
 /** `keyproxy.v1.TenantState` by number. */
 const tenantStates: Readonly<Record<DescribeTenantAnswer['state']['kind'], number>> = { active: 1 };
 
+/** How much longer the length of a longer field may be, in bytes. */
+const spareLengthBytes = 4;
+
 export interface ServiceOptions {
   readonly engine: Engine;
   /** Bound on one message in either direction, in bytes. */
@@ -38,7 +41,7 @@ export function keyproxyMethods(options: ServiceOptions): UnaryMethod[] {
     request: Message<Q>,
     response: Message<A>,
     operation: Operation<MessageOf<Q>, Answer>,
-    toMessage: (answer: Answer) => Outgoing<A>,
+    toMessage: (answer: Answer, request: { readonly size: number; readonly fields: MessageOf<Q> }) => Outgoing<A>,
   ): UnaryMethod {
     return {
       kind: 'unary',
@@ -47,7 +50,8 @@ export function keyproxyMethods(options: ServiceOptions): UnaryMethod[] {
       exempt: false,
       async handle(caller, bytes, signal) {
         checkSize('request', bytes.length, maxMessageBytes);
-        const { message, secret } = toMessage(await operation(caller, request.decode(bytes), signal));
+        const fields = request.decode(bytes);
+        const { message, secret } = toMessage(await operation(caller, fields, signal), { size: bytes.length, fields });
         try {
           const encoded = response.encode(message);
           checkSize('response', encoded.length, maxMessageBytes);
@@ -68,8 +72,16 @@ export function keyproxyMethods(options: ServiceOptions): UnaryMethod[] {
   return [
     method('GenerateDEK', m.generateDekRequest, m.generateDekResponse, generateDek(engine), withSecret),
     method('Unwrap', m.unwrapRequest, m.unwrapResponse, unwrap(engine), withSecret),
-    method('Encrypt', m.encryptRequest, m.encryptResponse, encrypt(engine), plain),
-    method('Decrypt', m.decryptRequest, m.decryptResponse, decrypt(engine), plain),
+    method('Encrypt', m.encryptRequest, m.encryptResponse, encrypt(engine), (answer, { size, fields }) => {
+      // A request to decrypt has the same fields with the ciphertext in the plaintext's place: it has to fit as well.
+      const larger = answer.ciphertext.length - fields.plaintext.length + spareLengthBytes;
+      checkSize('request to decrypt it', size + larger, maxMessageBytes);
+      return { message: answer };
+    }),
+    method('Decrypt', m.decryptRequest, m.decryptResponse, decrypt(engine), (answer) => ({
+      message: answer,
+      secret: { [Symbol.dispose]: () => answer.plaintext.fill(0) },
+    })),
     method('Rewrap', m.rewrapRequest, m.rewrapResponse, rewrap(engine), plain),
     method('DescribeTenant', m.describeTenantRequest, m.describeTenantResponse, describeTenant(engine), description),
   ];
@@ -92,7 +104,7 @@ function time(milliseconds: number): { seconds: number; nanos: number } {
   return { seconds: Math.floor(whole / 1000), nanos: (whole % 1000) * 1e6 };
 }
 
-function checkSize(what: 'request' | 'response', size: number, limit: number): void {
+function checkSize(what: string, size: number, limit: number): void {
   if (size <= limit) return;
   throw new KeyproxyError('MESSAGE_TOO_LARGE', {
     detail: `the ${what} has ${size} bytes, limits.max_message_bytes is ${limit}; split the data or raise the limit`,

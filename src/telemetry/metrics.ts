@@ -11,8 +11,8 @@ const latencyBuckets = [0.00005, 0.0001, 0.0003, 0.0006, 0.001, 0.002, 0.005, 0.
 /** Tenants with a label value of their own. */
 export const maxTenantLabels = 1000;
 
-/** The label value of tenants beyond the bound. */
-export const otherTenants = 'other';
+/** The label value of tenants beyond the bound: no tenant can have this name. */
+export const otherTenants = '(other)';
 
 const rpc = ['grpc_service', 'grpc_method', 'grpc_type'] as const;
 

@@ -33,7 +33,6 @@ const codes: readonly [code: string, status: number, expected: KmsFault][] = [
   ['NotFoundException', 400, missing],
   ['InvalidCiphertextException', 400, data],
   ['IncorrectKeyException', 400, data],
-  ['InvalidKeyUsageException', 400, unsuitable],
   ['UnsupportedOperationException', 400, unsuitable],
   ['InvalidArnException', 400, misconfigured],
   ['InvalidGrantTokenException', 400, misconfigured],
@@ -77,7 +76,11 @@ const codes: readonly [code: string, status: number, expected: KmsFault][] = [
 ];
 
 /** The codes that the cases below go through. */
-export const coveredCodes: ReadonlySet<string> = new Set([...codes.map(([code]) => code), 'ValidationException']);
+export const coveredCodes: ReadonlySet<string> = new Set([
+  ...codes.map(([code]) => code),
+  'ValidationException',
+  'InvalidKeyUsageException',
+]);
 
 /** Meets calls to one key, `times` of them, or as many as there are. */
 function meet(fault: Fault, times?: number) {
@@ -91,8 +94,9 @@ function failing(name: string, fault: Fault, expected: KmsFault | 'success', tim
   return { name, arrange: meet(fault, times), expected };
 }
 
-function validation(expected: KmsFault, operations: readonly KeyOperation[]): AwsFaultCase {
-  return { ...failing('ValidationException', error('ValidationException', 400), expected), operations };
+/** A code that tells of the entry where one is opened, and of the key where one is made. */
+function byOperation(code: string, expected: KmsFault, operations: readonly KeyOperation[]): AwsFaultCase {
+  return { ...failing(code, error(code, 400), expected), operations };
 }
 
 function error(code: string, status: number): Fault {
@@ -117,8 +121,10 @@ const nobody = {
 /** Every way to say no that the simulator has. */
 export const awsFaultCases: readonly AwsFaultCase[] = [
   ...codes.map(([code, status, expected]) => failing(`${code} (${status})`, error(code, status), expected)),
-  validation(data, ['unwrap']),
-  validation(misconfigured, ['generate', 'wrap']),
+  byOperation('ValidationException', data, ['unwrap']),
+  byOperation('ValidationException', misconfigured, ['generate', 'wrap']),
+  byOperation('InvalidKeyUsageException', data, ['unwrap']),
+  byOperation('InvalidKeyUsageException', unsuitable, ['generate', 'wrap']),
   failing('stale credentials that a renewal helps', error('ExpiredTokenException', 400), 'success', 1),
   failing('throttling', { kind: 'throttle' }, throttled),
   failing(

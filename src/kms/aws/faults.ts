@@ -80,8 +80,15 @@ export const kmsFaults: FaultTable = {
   InvalidGrantTokenException: misconfigured,
 };
 
-/** Decrypt alone: what does not validate there is the ciphertext or the context that somebody handed in. */
-export const decryptFaults: FaultTable = { ...kmsFaults, ValidationException: { kind: 'data' } };
+/**
+ * Decrypt alone: what does not validate there is the ciphertext or the context that somebody handed in. The key is
+ * fixed by its ARN and never changes its kind, so a usage that does not fit it was asked for by the entry.
+ */
+export const decryptFaults: FaultTable = {
+  ...kmsFaults,
+  ValidationException: { kind: 'data' },
+  InvalidKeyUsageException: { kind: 'data' },
+};
 
 /** Codes of AssumeRole. Every refusal here is key-wide: without the role no request reaches the key. */
 export const assumeRoleFaults: FaultTable = {

@@ -133,9 +133,15 @@ export class RenewingCredentials implements Disposable {
     if (this.#closed) return;
     const { clock, random } = this.#options;
     this.#state = { kind: 'held', identity };
+    const life =
+      identity.expiration === undefined ? Number.POSITIVE_INFINITY : identity.expiration.getTime() - clock.now();
+    if (life <= 0) {
+      // Over before it came: this machine's clock is ahead. Asking faster would not help.
+      this.#renewAfter(fullJitter(retryBackoff, this.#failures++, random));
+      return;
+    }
     this.#failures = 0;
-    if (identity.expiration === undefined) return;
-    const life = identity.expiration.getTime() - clock.now();
+    if (life === Number.POSITIVE_INFINITY) return;
     this.#renewAfter(life * (renewalPoint + renewalSpread * (random() - 0.5)));
   }
 

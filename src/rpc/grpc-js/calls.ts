@@ -23,6 +23,8 @@ export interface CallOptions {
   readonly clock: Clock;
   /** Aborted when the listener ends: streams that are still open end then, unary calls go on. */
   readonly ending: AbortSignal;
+  /** The unary calls that are under way, for whoever has to end them. */
+  readonly open: Set<AbortController>;
 }
 
 /** What the calls of all kinds have in common. */
@@ -49,14 +51,20 @@ export function handlerFor(method: Method, options: CallOptions): UntypedHandleC
 function unary(method: UnaryMethod, options: CallOptions): handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
     const course = new Course(method, options);
-    const signal = signalOf(call, course);
+    const controller = controllerOf(call, course);
+    const { open } = options;
+    open.add(controller);
     const succeed = (answer: Buffer) => {
+      open.delete(controller);
       course.succeed();
       callback(null, answer);
     };
-    const fail = (thrown: unknown) => callback(course.fail(thrown));
+    const fail = (thrown: unknown) => {
+      open.delete(controller);
+      callback(course.fail(thrown));
+    };
     if (isUnmarked(call, method, options)) fail(new KeyproxyError('REQUEST_UNMARKED'));
-    else method.handle(options.caller, call.request, signal).then(succeed, fail);
+    else method.handle(options.caller, call.request, controller.signal).then(succeed, fail);
   };
 }
 
@@ -80,7 +88,7 @@ async function pump(
   answers: (signal: AbortSignal) => AsyncIterable<Buffer>,
 ): Promise<void> {
   const course = new Course(method, options);
-  const signal = AbortSignal.any([signalOf(call, course), options.ending]);
+  const signal = AbortSignal.any([controllerOf(call, course).signal, options.ending]);
   try {
     if (isUnmarked(call, method, options)) throw new KeyproxyError('REQUEST_UNMARKED');
     for await (const answer of whileWanted(answers(signal), signal)) {
@@ -154,7 +162,7 @@ class Course {
 }
 
 /** Aborted when the caller gives up. grpc-js says `cancelled` after every end, so what comes then is no news. */
-function signalOf(call: AnyCall, course: Course): AbortSignal {
+function controllerOf(call: AnyCall, course: Course): AbortController {
   const controller = new AbortController();
   call.on('cancelled', () => {
     if (course.isOver) return;
@@ -162,7 +170,7 @@ function signalOf(call: AnyCall, course: Course): AbortSignal {
     const isLate = Number.isFinite(deadline) && Date.now() >= deadline;
     controller.abort(new KeyproxyError(isLate ? 'DEADLINE_EXCEEDED' : 'CANCELLED'));
   });
-  return controller.signal;
+  return controller;
 }
 
 function isUnmarked(call: AnyCall, method: Method, options: CallOptions): boolean {

@@ -29,6 +29,12 @@ export interface Listener {
 /** A transport that cannot tell a large message from an endless one reads up to this many times the limit. */
 const readAllowance = 2;
 
+/** Time before the end of a drain at which calls that still wait are told why, in milliseconds. */
+const lastWordMs = 250;
+
+/** When a caller who was told to come again may find another daemon in place, in milliseconds. */
+const restartMs = 1000;
+
 /** Binds and serves. Rejects where the address cannot be had. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const server = new Server({
@@ -40,7 +46,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     interceptors: [refusedMessage(options)],
   });
   const ending = new AbortController();
-  const all = services({ ...options, ending: ending.signal });
+  const open = new Set<AbortController>();
+  const all = services({ ...options, ending: ending.signal, open });
   for (const [definition, implementation] of all) server.addService(definition, implementation);
   const port = await new Promise<number>((done, fail) => {
     server.bindAsync(options.target, ServerCredentials.createInsecure(), (error, bound) =>
@@ -54,13 +61,17 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       // What streams have to tell of the end, a health watch say, gets out before they end.
       await immediately();
       ending.abort(new KeyproxyError('SHUTTING_DOWN'));
+      const last = options.clock.after(Math.max(0, graceMs - lastWordMs), () => {
+        for (const call of open) call.abort(new KeyproxyError('SHUTTING_DOWN', { retryAfterMs: restartMs }));
+      });
       await drain(server, bound, graceMs);
+      last[Symbol.dispose]();
     },
   };
 }
 
 function services(
-  options: ListenerOptions & { ending: AbortSignal },
+  options: ListenerOptions & { ending: AbortSignal; open: Set<AbortController> },
 ): [ServiceDefinition, UntypedServiceImplementation][] {
   const byName = new Map<string, [ServiceDefinition, UntypedServiceImplementation]>();
   for (const method of options.methods) {

@@ -153,6 +153,45 @@ describe('openMessage', () => {
     }
   });
 
+  it('fails where it is cut after any frame and closed with a forged empty final frame', () => {
+    const message = write(sampleBytes(3 * kib64 + 7));
+    const all = frames(message);
+    expect(all).toHaveLength(4);
+    for (const [index, { at }] of all.entries()) {
+      const forged = Buffer.alloc(40, 0xab);
+      forged.writeUInt32BE(0xffffffff, 0);
+      forged.writeUInt32BE(index + 1, 4);
+      forged.writeUInt32BE(0, 20);
+      const cut = Buffer.concat([message.subarray(0, at), forged]);
+      expect(why(() => open(cut))).toMatch(/tag of a frame does not match/);
+    }
+  });
+
+  it('fails with any bit of its final frame changed, where that one is small or empty', () => {
+    for (const length of [kib64 + 3, 2 * kib64 + 1]) {
+      const message = write(sampleBytes(length));
+      const last = frames(message).at(-1)?.at ?? 0;
+      for (let bit = last * 8; bit < message.length * 8; bit++) {
+        const changed = Buffer.from(message);
+        changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        expect(failureOf(() => open(changed)).reason).toBe('DECRYPT_FAILED');
+      }
+    }
+  });
+
+  it('fails with more frames than are opened at once, whoever wrote them', () => {
+    const [head, frame] = [write(nothing), Buffer.alloc(4 + 12 + 1 + 16)];
+    const header = parseHeader(head, { maxEncryptedDataKeys: 16 });
+    // The header's tag passes with the frame length that is in it, so the frames are given by hand.
+    const body = Array.from({ length: 4097 }, (_, index) => {
+      const numbered = Buffer.from(frame);
+      numbered.writeUInt32BE(index + 1, 0);
+      return numbered;
+    });
+    const message = Buffer.concat([head.subarray(0, header.bodyOffset), ...body]);
+    expect(why(() => open(message, { header: { ...header, frameLength: 1 } }))).toMatch(/more frames/);
+  });
+
   it('fails where two frames trade their content but keep their numbers', () => {
     const message = write(sampleBytes(2 * kib64 + 1));
     const [first, second] = frames(message);

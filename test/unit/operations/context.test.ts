@@ -2,18 +2,19 @@
 import { describe, expect, it } from 'vitest';
 import { EncryptionContext } from '../../../src/base/encryption-context.ts';
 import { parseTenantId } from '../../../src/base/ids.ts';
+import { messageLimits } from '../../../src/envelope/limits.ts';
 import { cacheKey } from '../../../src/operations/cache-key.ts';
 import {
   callerPairs,
   contextFor,
   matchesStored,
-  maxContextBytes,
   maxContextPairs,
   visiblePairs,
 } from '../../../src/operations/context.ts';
 import { failureOf } from '../../support/failure-of.ts';
 import { pairs } from '../../support/fake-engine.ts';
 
+const { maxContextBytes } = messageLimits;
 const tenant = parseTenantId('t');
 const manyPairs = (count: number) => new Map(Array.from({ length: count }, (_, i) => [`k${i}`, 'v']));
 

@@ -115,10 +115,11 @@ describe('keyproxy.v1.KeyProxy', () => {
     expect(fake.callCount).toBe(0);
   });
 
-  it('takes a request of exactly the limit, and refuses an answer over it', async () => {
+  it('refuses to encrypt what could not be handed in again for decryption', async () => {
     const { methods } = service(100);
     const failure = await rejection(call(methods, 'Encrypt', { tenantId: 'a', plaintext: Buffer.alloc(95) }));
-    expect(failure.message).toMatch(/the response has \d+ bytes/);
+    expect(failure).toMatchObject({ reason: 'MESSAGE_TOO_LARGE', metadata: { limit_value: '100' } });
+    expect(failure.message).toMatch(/the request to decrypt it has \d+ bytes/);
   });
 
   it('refuses bytes that are no message with a status', async () => {

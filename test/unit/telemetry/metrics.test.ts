@@ -138,7 +138,7 @@ describe('events of the engine', () => {
     for (let i = 0; i < maxTenantLabels + 100; i++) events.cacheAsked(parseTenantId(`t${i}`), 'encrypt', 'hit');
     const lines = await samples(metrics, 'keyproxy_dek_cache_requests_total');
     expect(lines).toHaveLength(maxTenantLabels + 1);
-    expect(lines).toContain(`keyproxy_dek_cache_requests_total{tenant="other",operation="encrypt",result="hit"} 100`);
+    expect(lines).toContain(`keyproxy_dek_cache_requests_total{tenant="(other)",operation="encrypt",result="hit"} 100`);
   });
 
   it('time the making of a DEK by its source', async () => {
