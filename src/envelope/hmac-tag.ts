@@ -12,15 +12,17 @@ const blockLength = 64;
 const digestLength = 32;
 
 // The code between filling and wiping these is synchronous, so no two tags ever share them.
-const innerScratch = Buffer.allocUnsafeSlow(2048);
-const outerScratch = Buffer.allocUnsafeSlow(blockLength + digestLength);
+// They are no Buffers, whose `subarray` and `fill` take several times as long.
+const innerScratch = new Uint8Array(2048);
+const outerScratch = new Uint8Array(blockLength + digestLength);
+const digestInOuter = Buffer.from(outerScratch.buffer, blockLength);
 
 /** The first `length` bytes, 32 at most, of the HMAC of the parts one after the other. `key` is 64 bytes at most. */
 export function hmacTag(key: Uint8Array, parts: readonly Uint8Array[], length: number): Buffer {
   if (key.length > blockLength) throw new RangeError('the key is longer than a block of SHA-256');
   let end = blockLength;
   for (const part of parts) end += part.length;
-  const inner = end <= innerScratch.length ? innerScratch.subarray(0, end) : Buffer.allocUnsafeSlow(end);
+  const inner = end <= innerScratch.length ? innerScratch.subarray(0, end) : new Uint8Array(end);
   mask(inner, key, 0x36);
   let offset = blockLength;
   for (const part of parts) {
@@ -28,14 +30,14 @@ export function hmacTag(key: Uint8Array, parts: readonly Uint8Array[], length: n
     offset += part.length;
   }
   mask(outerScratch, key, 0x5c);
-  outerScratch.write(hash('sha256', inner, 'binary'), blockLength, 'binary');
+  digestInOuter.write(hash('sha256', inner, 'binary'), 'binary');
   const tag = Buffer.from(hash('sha256', outerScratch, 'binary'), 'binary');
   inner.fill(0, 0, blockLength);
   outerScratch.fill(0);
   return tag.subarray(0, length);
 }
 
-function mask(target: Buffer, key: Uint8Array, pad: number): void {
+function mask(target: Uint8Array, key: Uint8Array, pad: number): void {
   target.fill(pad, key.length, blockLength);
   for (let i = 0; i < key.length; i++) target[i] = (key[i] ?? 0) ^ pad;
 }
