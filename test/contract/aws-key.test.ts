@@ -21,6 +21,21 @@ const rsa = { kind: 'RSA_2048' };
 
 afterEach(() => vi.unstubAllEnvs());
 
+describe('an entry that says it was wrapped another way than it was', () => {
+  it.each([
+    ['symmetric', {}, 'keyproxy-aws-kms-rsa'],
+    ['RSA', rsa, 'aws-kms'],
+  ])('is a fault of the data under a %s key, since its key never changes its kind', async (_, kind, providerId) => {
+    await using world = await AwsWorld.start();
+    await using key = await world.openKey(kind);
+    const { entry } = await key.service.generate(request);
+    const turned = { ...entry, providerId: Buffer.from(providerId) };
+    expect(key.service.owns(turned)).toBe(true);
+    const { fault } = await failureOf(key.service.unwrap({ entry: turned, context, signal: never }));
+    expect(fault).toEqual({ kind: 'data' });
+  });
+});
+
 describe('a symmetric key of AWS KMS', () => {
   it('sends the whole context with every call, where the customer’s log shows it', async () => {
     await using world = await AwsWorld.start();

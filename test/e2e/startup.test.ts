@@ -3,8 +3,11 @@ import { chmod, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promis
 import { createServer, type Server } from 'node:net';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { startAwsSimulator } from '../simulators/aws/server.ts';
+import { awsFolder, startAwsDaemon } from '../support/aws-tenant.ts';
 import { connect } from '../support/client.ts';
 import { definitionOf } from '../support/client-definitions.ts';
+import { toldBy } from '../support/client-errors.ts';
 import { freePort, runKeyproxy, startDaemon, temporaryFolder } from '../support/daemon.ts';
 import { commandHere } from '../support/daemon-command.ts';
 import { daemonFolder, localTenant } from '../support/daemon-folder.ts';
@@ -234,5 +237,19 @@ describe('a daemon that runs', () => {
     const outcomes = await Promise.allSettled(inFlight);
     expect(outcomes.filter(({ status }) => status === 'rejected')).toEqual([]);
     await expect(stat(join(daemon.cwd, '.keyproxy-dev/keyproxy.sock'))).rejects.toThrow('ENOENT');
+  });
+
+  test('tells calls that still wait for a key service at the end why they end', async () => {
+    await using aws = await startAwsSimulator();
+    const more = '  limits: { kms_timeout_ms: 30000 }';
+    await using folder = await awsFolder(aws, [{ id: 'waiting', keyArn: aws.createKey({}).arn, more }]);
+    await using daemon = await startAwsDaemon(aws, folder);
+    using client = connect(daemon.socket);
+    aws.faults.add({ service: 'kms', fault: { kind: 'hang' } });
+    const waiting = client.error('Encrypt', { tenant_id: 'waiting', plaintext: Buffer.from('x') });
+    await expect.poll(() => aws.calls.length, { timeout: 10_000 }).toBeGreaterThan(0);
+    const code = daemon.stop();
+    expect(toldBy(await waiting)).toMatchObject({ code: 14, reason: 'SHUTTING_DOWN' });
+    expect(await code).toBe(ok);
   });
 });

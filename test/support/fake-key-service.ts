@@ -34,8 +34,12 @@ export class FakeKeyService implements KeyService {
   closed = false;
   readonly #wrapped = new Map<string, Wrapped>();
 
-  constructor(keyId: string) {
+  readonly #bindsContext: boolean;
+
+  /** `bindsContext`: false for one that opens an entry under any context, as RSA keys do. */
+  constructor(keyId: string, { bindsContext = true }: { bindsContext?: boolean } = {}) {
     this.keyId = keyId;
+    this.#bindsContext = bindsContext;
   }
 
   /** All calls together. */
@@ -75,7 +79,8 @@ export class FakeKeyService implements KeyService {
   async unwrap(request: { entry: EncryptedDataKey; context: EncryptionContext; signal: AbortSignal }) {
     await this.#called('unwrap', request);
     const found = this.#wrapped.get(request.entry.ciphertext.toString('hex'));
-    if (found?.context.equals(request.context.serialized) !== true) throw this.#error('unwrap', { kind: 'data' });
+    const isItsContext = !this.#bindsContext || found?.context.equals(request.context.serialized) === true;
+    if (found === undefined || !isItsContext) throw this.#error('unwrap', { kind: 'data' });
     return this.#handOut(Buffer.from(found.plaintext));
   }
 
