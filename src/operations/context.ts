@@ -5,14 +5,13 @@
 import { associatedDataPair, EncryptionContext, isReservedName, tenantPair } from '../base/encryption-context.ts';
 import { KeyproxyError } from '../base/errors.ts';
 import type { TenantId } from '../base/ids.ts';
+import { messageLimits } from '../envelope/limits.ts';
 
 /** A caller's pairs as they came. */
 export type Pairs = ReadonlyMap<string, string>;
 
 /** Bound on a caller's pairs; the context selects the key, so it stays small. */
 export const maxContextPairs = 64;
-/** Bound on a context in its serialised form, in bytes. */
-export const maxContextBytes = 8192;
 
 /**
  * Contexts that came before, since few of them come again and again and building one takes as long as finding its key.
@@ -58,6 +57,7 @@ function newContext(tenantId: TenantId, pairs: Pairs, associatedData: boolean): 
 function bounded(pairs: [string, string][]): EncryptionContext {
   let size = 2;
   for (const [name, value] of pairs) size += 4 + Buffer.byteLength(name) + Buffer.byteLength(value);
+  const { maxContextBytes } = messageLimits;
   if (size > maxContextBytes) {
     throw new KeyproxyError('CONTEXT_INVALID', {
       detail: `it has ${size} bytes with its tenant, the limit is ${maxContextBytes}; put what varies into associated_data`,
