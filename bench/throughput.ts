@@ -1,6 +1,6 @@
 /**
  * Calls a second on one core, keyproxy beside the floor: the same requests, answers of the same bytes, the same load,
- * in turns. Both servers live through the whole run; the one that is not asked stands still.
+ * in turns. Each round has new processes; the server that is not asked stands still.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -93,70 +93,68 @@ export interface ThroughputResult {
 
 /** Measures every case. Throws where an answer is not what it has to be, before or after the load. */
 export async function measureThroughput({ seconds, rounds }: ThroughputOptions): Promise<ThroughputResult[]> {
-  await using folder = await ownFolder();
-  await using keyproxy = await startKeyproxy({ folder: folder.path, isPinned: true, args: ['--dev'] });
-  await untilReady(keyproxy, 'demo');
-  using client = new RawClient(keyproxy.socket);
   const results: ThroughputResult[] = [];
   for (const each of cases) {
-    const { request, check } = await each.prepare(client);
-    const before = await client.call<object>(each.method, request);
-    if (!(await check(before.answer))) throw new Error(`${each.name}: the answer before the load is wrong`);
-    const answers: Answers = { [each.method]: before.response.toString('base64') };
-    await using own = await ownFolder();
-    await using floor = await startFloor({ folder: own.path, isPinned: true, answers, isCounting: true });
-    await untilReady(floor, 'demo');
-    using floorClient = new RawClient(floor.socket);
-    const same = await floorClient.call(each.method, request);
-    if (!same.response.equals(before.response)) throw new Error(`${each.name}: the floor answers other bytes`);
-    const order = {
-      path: pathOf(each.method),
-      request: before.request.toString('base64'),
-      answerBytes: before.response.length,
-    };
-    results.push(await compare(each, { keyproxy, floor, order, seconds, rounds }));
-    const after = await client.call<object>(each.method, request);
-    if (!(await check(after.answer))) throw new Error(`${each.name}: the answer after the load is wrong`);
+    const pairs: Pair[] = [];
+    for (let round = 0; round < rounds; round++) {
+      pairs.push(await measurePair(each, { seconds, isFloorFirst: round % 2 === 0 }));
+    }
+    results.push(summary(each, pairs));
   }
   return results;
 }
 
-type Request = Pick<LoadOrder, 'path' | 'request' | 'answerBytes'>;
+/** What both servers did in one round. */
+type Pair = Readonly<Record<ServerProcess['name'], Window>>;
 
-interface Comparison extends ThroughputOptions {
-  readonly keyproxy: ServerProcess;
-  readonly floor: ServerProcess;
-  readonly order: Request;
+/** Time under load before a window, in seconds: code has to get hot. */
+const warmUpSeconds = 3;
+
+/** One window of each server, in processes of their own: how a process lies in memory is worth a tenth of its speed. */
+async function measurePair(each: Case, options: { seconds: number; isFloorFirst: boolean }): Promise<Pair> {
+  const { seconds, isFloorFirst } = options;
+  await using folder = await ownFolder();
+  await using keyproxy = await startKeyproxy({ folder: folder.path, isPinned: true, args: ['--dev'] });
+  await untilReady(keyproxy, 'demo');
+  using client = new RawClient(keyproxy.socket);
+  const { request, check } = await each.prepare(client);
+  const before = await client.call<object>(each.method, request);
+  if (!(await check(before.answer))) throw new Error(`${each.name}: the answer before the load is wrong`);
+  const answers: Answers = { [each.method]: before.response.toString('base64') };
+  await using floor = await startFloor({ folder: folder.path, isPinned: true, answers, isCounting: true });
+  await untilReady(floor, 'demo');
+  using floorClient = new RawClient(floor.socket);
+  const same = await floorClient.call(each.method, request);
+  if (!same.response.equals(before.response)) throw new Error(`${each.name}: the floor answers other bytes`);
+  const order = {
+    path: pathOf(each.method),
+    request: before.request.toString('base64'),
+    answerBytes: before.response.length,
+    warmUp: warmUpSeconds,
+    seconds,
+  };
+  const windows: Partial<Record<ServerProcess['name'], Window>> = {};
+  for (const server of isFloorFirst ? [floor, keyproxy] : [keyproxy, floor]) {
+    windows[server.name] = await load(each, server, order);
+  }
+  const after = await client.call<object>(each.method, request);
+  if (!(await check(after.answer))) throw new Error(`${each.name}: the answer after the load is wrong`);
+  if (windows.floor === undefined || windows.keyproxy === undefined) throw new Error('a server was not measured');
+  return { floor: windows.floor, keyproxy: windows.keyproxy };
 }
 
-/** Time under load before anything is measured, in seconds: code has to get hot. */
-const warmUpSeconds = 3;
-/** Time under load before each window, in seconds. */
-const runUpSeconds = 0.5;
-
-async function compare(each: Case, options: Comparison): Promise<ThroughputResult> {
-  const { keyproxy, floor, order, seconds, rounds } = options;
-  const windows: Record<ServerProcess['name'], Window[]> = { keyproxy: [], floor: [] };
-  for (const server of [keyproxy, floor]) {
-    await load(each, server, { ...order, warmUp: warmUpSeconds, seconds: 0.1 });
-  }
-  for (let round = 0; round < rounds; round++) {
-    for (const server of round % 2 === 0 ? [floor, keyproxy] : [keyproxy, floor]) {
-      windows[server.name].push(await load(each, server, { ...order, warmUp: runUpSeconds, seconds }));
-    }
-  }
-  const all = [...windows.floor, ...windows.keyproxy];
+function summary({ name, target }: Case, pairs: readonly Pair[]): ThroughputResult {
+  const all = pairs.flatMap(({ floor, keyproxy }) => [floor, keyproxy]);
   const sum = (of: (window: Window) => number) => all.reduce((total, window) => total + of(window), 0);
-  const [base, own] = [medians(windows.floor), medians(windows.keyproxy)];
-  const ratios = (of: (window: Window) => number) =>
-    median(windows.keyproxy.map((window, round) => of(window) / of(windows.floor[round] ?? window)));
+  const ratio = (of: (window: Window) => number) =>
+    median(pairs.map(({ floor, keyproxy }) => of(keyproxy) / of(floor)));
   return {
-    name: each.name,
-    target: each.target,
-    ratio: ratios((window) => window.callsPerSecond),
-    processorRatio: ratios((window) => window.callsPerProcessorSecond),
-    floor: base,
-    keyproxy: own,
+    name,
+    target,
+    ratio: ratio((window) => window.callsPerSecond),
+    processorRatio: ratio((window) => window.callsPerProcessorSecond),
+    floor: medians(pairs.map(({ floor }) => floor)),
+    keyproxy: medians(pairs.map(({ keyproxy }) => keyproxy)),
     clientOk: sum((window) => window.clientOk),
     serverOk: sum((window) => window.serverOk),
     failed: sum((window) => window.failed),
@@ -187,7 +185,7 @@ const streams = 16;
 async function load(
   { method }: Case,
   server: ServerProcess,
-  order: Request & Pick<LoadOrder, 'warmUp' | 'seconds'>,
+  order: Omit<LoadOrder, 'socket' | 'connections' | 'streams'>,
 ): Promise<Window> {
   const countBefore = await server.okCalls(method);
   const full: LoadOrder = { ...order, socket: server.socket, connections, streams };
