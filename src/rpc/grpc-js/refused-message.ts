@@ -33,8 +33,8 @@ export function refusedMessage(options: RefusedMessageOptions): ServerIntercepto
       }
       return send({ code: told.code, details: told.message, metadata: detailsOf(told.details) });
     };
-    // The call itself goes on: another layer around it would take a fifth of a cached Unwrap's time. The type asks for
-    // grpc-js's own class, but what follows uses its interface alone.
+    // The call itself goes on: a layer around every call would cost its time for the sake of one rare end. The type asks
+    // for grpc-js's own class, but what follows uses its interface alone.
     return call as ServerInterceptingCall;
   };
 }
