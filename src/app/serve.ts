@@ -67,7 +67,7 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
       onEvict: (_tenant, reason) => metrics.cacheEvictions.inc({ reason }),
     }),
   );
-  const observer = engineEvents(metrics);
+  const observer = engineEvents(metrics, log);
   const keys = new TenantKeys({ cache, clock, observer, lifetime: lifetime.signal });
   const engine: Engine = { registry, keys, clock, observer, access: () => true };
   const tenants = stack.use(

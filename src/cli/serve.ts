@@ -1,11 +1,11 @@
 /** `keyproxy serve`: the data plane, until a signal asks it to end. */
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { whyNoLocalKeys } from '../app/development.ts';
 import { runDataPlane } from '../app/run-data-plane.ts';
 import { type DaemonConfig, parseDaemonFile } from '../config/daemon-file.ts';
 import { developmentConfig } from '../config/development.ts';
+import { readConfigFile } from '../config/file.ts';
 import { ConfigError, type Parsed } from '../config/problem.ts';
 import { developmentHelp } from './development-help.ts';
 import { exitCodes, type Terminal, UsageError } from './exit.ts';
@@ -41,7 +41,7 @@ async function configuration(
   const parsed =
     file === undefined
       ? developmentConfig(terminal.cwd, terminal.env)
-      : parseDaemonFile(await text(resolve(terminal.cwd, file)), resolve(terminal.cwd, file), terminal.env);
+      : parseDaemonFile(await readConfigFile(resolve(terminal.cwd, file)), resolve(terminal.cwd, file), terminal.env);
   const { config, problems, warnings } = parsed;
   if (config === undefined) throw new ConfigError(problems);
   const refusal = config.allowLocal ? whyNoLocalKeys(terminal.env) : undefined;
@@ -57,11 +57,4 @@ async function configuration(
     ]);
   }
   return { config, problems, warnings };
-}
-
-async function text(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch((error) => {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
-    throw new ConfigError([{ file, line: 0, path: '', message: `cannot be read: ${code}` }]);
-  });
 }

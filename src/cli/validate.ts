@@ -1,9 +1,9 @@
 /** `keyproxy validate`: every problem of a tenant file at once, then one round trip with the key that it names. */
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkTenant } from '../app/check-tenant.ts';
 import { parseDaemonFile } from '../config/daemon-file.ts';
+import { readConfigFile } from '../config/file.ts';
 import { ConfigError, describeProblems, type Parsed } from '../config/problem.ts';
 import { parseTenantFile, type TenantConfig } from '../config/tenant-file.ts';
 import { exitCodes, type Terminal, UsageError } from './exit.ts';
@@ -41,7 +41,7 @@ export async function validate(args: readonly string[], terminal: Terminal): Pro
 async function settingFrom(file: string | undefined, terminal: Terminal): Promise<Setting> {
   if (file === undefined) return { allowLocal: false, trustedEndpoints: [] };
   const path = resolve(terminal.cwd, file);
-  const { config, problems } = parseDaemonFile(await text(path), path, terminal.env);
+  const { config, problems } = parseDaemonFile(await readConfigFile(path), path, terminal.env);
   if (config === undefined) throw new ConfigError(problems);
   return config;
 }
@@ -58,7 +58,7 @@ async function parsed(file: string, setting: Setting, terminal: Terminal): Promi
 /** A file that cannot be read is one problem more: the others are still checked. */
 async function read(path: string, setting: Setting): Promise<Parsed<TenantConfig>> {
   try {
-    return parseTenantFile(await text(path), path, setting);
+    return parseTenantFile(await readConfigFile(path), path, setting);
   } catch (error) {
     if (error instanceof ConfigError) return { problems: error.problems, warnings: [] };
     throw error;
@@ -74,11 +74,4 @@ async function live(file: string, config: TenantConfig, setting: Setting, termin
   if (isValid) terminal.out(`✓ ${file}: BYOK setup validated successfully\n`);
   else terminal.err(`✗ ${file}: BYOK validation failed\n`);
   return isValid ? exitCodes.ok : exitCodes.failed;
-}
-
-function text(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((error) => {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
-    throw new ConfigError([{ file: path, line: 0, path: '', message: `cannot be read: ${code}` }]);
-  });
 }

@@ -4,8 +4,9 @@
  * whole when the ConfigMap changes.
  */
 import { createHash } from 'node:crypto';
-import { readdir, readFile, readlink, stat } from 'node:fs/promises';
+import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { boundedRead, codeOf, notUtf8, textOf } from './file.ts';
 import type { TenantFileOptions } from './key-block.ts';
 import type { ConfigProblem } from './problem.ts';
 import { parseTenantFile, type TenantConfig } from './tenant-file.ts';
@@ -28,9 +29,6 @@ export type FileState =
 export type DirectoryScan =
   | { readonly kind: 'read'; readonly files: ReadonlyMap<string, FileState> }
   | { readonly kind: 'unreadable'; readonly problem: ConfigProblem };
-
-/** The largest tenant file that is read, in bytes. */
-export const largestTenantFile = 256 * 1024;
 
 /** Files that are read at the same time. */
 const parallelReads = 16;
@@ -84,28 +82,10 @@ async function readTenantFile(
   if (typeof bytes === 'string') return bad(file, bytes);
   const hash = createHash('sha256').update(bytes).digest('hex');
   if (known !== undefined && hashOf(known) === hash) return known;
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return { ...bad(file, 'is not valid UTF-8'), hash };
-  }
+  const text = textOf(bytes);
+  if (text === undefined) return { ...bad(file, notUtf8), hash };
   const { config, problems } = parseTenantFile(text, file, options);
   return config === undefined ? { kind: 'bad', hash, problems } : { kind: 'good', tenant: { config, file, hash } };
-}
-
-/** The file's bytes, or why there are none. Anything but a regular file is not opened: a pipe would never end. */
-async function boundedRead(file: string): Promise<Buffer | string> {
-  const tooLarge = `is larger than the ${largestTenantFile} bytes that a tenant file may have`;
-  try {
-    const found = await stat(file);
-    if (!found.isFile()) return 'is not a regular file';
-    if (found.size > largestTenantFile) return tooLarge;
-    const bytes = await readFile(file);
-    return bytes.length > largestTenantFile ? tooLarge : bytes;
-  } catch (error) {
-    return `cannot be read (${codeOf(error)})`;
-  }
 }
 
 function bad(file: string, message: string): FileState & { kind: 'bad' } {
@@ -120,8 +100,4 @@ export function hashOf(state: FileState): string {
 /** Where `..data` points, in a folder that Kubernetes mounts; empty elsewhere. */
 function mountGeneration(path: string): Promise<string> {
   return readlink(join(path, '..data')).catch(() => '');
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
 }

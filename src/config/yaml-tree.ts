@@ -37,6 +37,11 @@ const syntaxMessages: Readonly<Record<ErrorCode, string>> = {
   UNEXPECTED_TOKEN: 'something stands here that does not belong; check quotes, commas, braces and brackets',
 };
 
+/** More of them say nothing new: one bracket can make hundreds. */
+const mostSyntaxErrors = 20;
+
+const directiveMessage = 'a %YAML directive is not taken; the file is read as YAML 1.2, leave it out';
+
 /** A file that was read, as far as it could be. */
 export interface YamlFile {
   readonly root: MapTree;
@@ -55,7 +60,8 @@ export function readYaml(text: string, file: string, collector: ProblemCollector
   try {
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false });
     let soundUntil = Number.POSITIVE_INFINITY;
-    for (const error of [...document.errors, ...document.warnings]) {
+    if (document.directives?.yaml.explicit === true) reader.problem(start, '', directiveMessage);
+    for (const error of [...document.errors, ...document.warnings].slice(0, mostSyntaxErrors)) {
       const at = reader.position(error.pos[0]);
       soundUntil = Math.min(soundUntil, at.line);
       reader.problem(at, '', syntaxMessages[error.code] ?? syntaxMessages.IMPOSSIBLE);
@@ -102,6 +108,10 @@ class YamlReader {
     }
     if (isAlias(node)) {
       this.problem(at, path, 'aliases are not used here; write the value out');
+      return { kind: 'refused', at };
+    }
+    if ((isScalar(node) || isMap(node) || isSeq(node)) && node.tag !== undefined) {
+      this.problem(at, path, 'tags (!!str) are not taken; put text in quotes');
       return { kind: 'refused', at };
     }
     if (isSeq(node)) {

@@ -1,7 +1,6 @@
 /**
  * HMAC-SHA256 (RFC 2104) for tags, out of one-shot hashes. An `Hmac` object costs more than both hashes together, and
- * again when the collector has to let go of it; a digest as a buffer costs as much again as the hash itself. Measured
- * on Node 24: 1.3 µs a tag this way, 3.8 µs with `createHmac`.
+ * again when the collector has to let go of it; a digest as a buffer costs as much again as the hash itself.
  *
  * For tags alone, because both digests pass through strings, which cannot be wiped: neither tells anything of the key,
  * and neither is a key.
@@ -32,7 +31,7 @@ export function hmacTag(key: Uint8Array, parts: readonly Uint8Array[], length: n
   mask(outerScratch, key, 0x5c);
   digestInOuter.write(hash('sha256', inner, 'binary'), 'binary');
   const tag = Buffer.from(hash('sha256', outerScratch, 'binary'), 'binary');
-  inner.fill(0, 0, blockLength);
+  inner.fill(0);
   outerScratch.fill(0);
   return tag.subarray(0, length);
 }

@@ -10,8 +10,8 @@ export interface HeaderLimits {
 
 /**
  * What keyproxy writes at most, and reads unless told otherwise. 8 KiB of context is what Cloud KMS takes as
- * associated data under its tightest (HSM) limit. Frames are opened in one go, some 7 µs each, while every other call
- * waits: 4,096 of them are 4 MiB in frames of 1 KiB, and 16 MiB in those that the official SDKs write by default.
+ * associated data under its tightest (HSM) limit. Frames are opened in one go while every other call waits:
+ * 4,096 of them are 4 MiB in frames of 1 KiB, and 16 MiB in those that the official SDKs write by default.
  */
 export const messageLimits = {
   maxEncryptedDataKeys: 16,

@@ -1,5 +1,5 @@
 /**
- * Names of cache entries: SHA-256 over length-prefixed tenant, key, wrapped forms and context (PINNED.md section 1).
+ * Names of cache entries: SHA-256 over length-prefixed tenant, key, wrapped forms and context (docs/ciphertexts.md).
  * The salt of a derived DEK never enters, so that all that came from one root share its entry.
  */
 import { hash } from 'node:crypto';

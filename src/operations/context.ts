@@ -1,6 +1,6 @@
 /**
  * From a caller's pairs to the encryption context that everything is bound to: the pairs, `tenant_id`, and the flag
- * for associated data where some is given (PINNED.md section 1).
+ * for associated data where some is given (docs/ciphertexts.md).
  */
 import { associatedDataPair, EncryptionContext, isReservedName, tenantPair } from '../base/encryption-context.ts';
 import { KeyproxyError } from '../base/errors.ts';

@@ -1,16 +1,11 @@
-/** Counts one decryption, Unwrap or Decrypt, with the reason where it fails. */
+/** Counts decryptions, Unwrap and Decrypt, that fail. */
 import { KeyproxyError } from '../base/errors.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 import type { Engine } from './engine.ts';
 
-/** Runs `work` and reports how it ended. */
-export async function decryption<T>(engine: Engine, tenant: Tenant, work: () => Promise<T>): Promise<T> {
-  try {
-    const result = await work();
-    engine.observer.decryptionEnded(tenant.id);
-    return result;
-  } catch (error) {
-    engine.observer.decryptionEnded(tenant.id, KeyproxyError.from(error).reason);
-    throw error;
-  }
+/** Reports a decryption that failed, with its reason, and what only the log may know. Returns what is to be thrown. */
+export function failedDecryption(engine: Engine, tenant: Tenant, thrown: unknown): unknown {
+  const { reason, cause } = KeyproxyError.from(thrown);
+  engine.observer.decryptionEnded(tenant.id, reason, cause instanceof Error ? cause.message : undefined);
+  return thrown;
 }

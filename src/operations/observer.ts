@@ -13,6 +13,6 @@ export interface EngineObserver {
   cacheAsked(tenant: TenantId, operation: CacheOperation, result: CacheResult): void;
   /** A data key was made, from the root or by the key service. */
   dekGenerated(source: 'derived' | 'kms', seconds: number): void;
-  /** Unwrap or Decrypt ended; `failure` is the reason where it failed. */
-  decryptionEnded(tenant: TenantId, failure?: Reason): void;
+  /** Unwrap or Decrypt ended; where it failed, with the reason, and what only the log may know. */
+  decryptionEnded(tenant: TenantId, failure?: Reason, why?: string): void;
 }

@@ -1,4 +1,4 @@
-/** The way from a ciphertext to its plaintext, in the order of PINNED.md section 1. Decrypt and Rewrap share it. */
+/** The way from a ciphertext to its plaintext, in the order of docs/ciphertexts.md. Decrypt and Rewrap share it. */
 import { associatedDataPair, type EncryptionContext, tenantPair } from '../base/encryption-context.ts';
 import { KeyproxyError } from '../base/errors.ts';
 import { openMessage } from '../envelope/decrypt.ts';
@@ -38,7 +38,7 @@ export async function openCiphertext(engine: Engine, request: CiphertextRequest)
   const header = parseHeader(ciphertext, { maxEncryptedDataKeys, maxContextBytes: maxStoredContextBytes });
   if (!suitePolicyAllows(header.suite, tenant.settings.suites)) fail('its suite is not allowed for the tenant');
   checkContext(engine, request, header);
-  using opened = await engine.keys.open({ tenant, context: header.context, operation, signal }, header.entries);
+  using opened = await engine.keys.open({ tenant, context: header.context, operation, signal }, header);
   const plaintext = openMessage({ message: ciphertext, header, dataKey: opened.key.dataKey, associatedData });
   opened.keep();
   const isCurrent = opened.isCurrent && header.suite === committingSuite;

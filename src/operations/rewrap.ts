@@ -51,6 +51,7 @@ async function ofWrappedDek(
   const wrappedDek = request.wrappedDek ?? Buffer.alloc(0);
   const opened = await openWrappedDek(engine, { tenant, wrappedDek, context, operation: 'rewrap', signal });
   using inUse = opened.inUse;
+  opened.proven?.[Symbol.dispose]();
   const { kind, length, salt } = opened.wrapped;
   const { dataKey } = inUse.key;
   const { entry, service } = await engine.keys.wrap({ tenant, context, operation: 'rewrap', signal }, dataKey);

@@ -2,9 +2,13 @@
 import type { EncryptedDataKey } from '../base/encrypted-data-key.ts';
 import type { DataKey } from '../envelope/data-key.ts';
 import type { KeyInfo } from '../kms/key-service.ts';
+import { ProvenDeks } from './proven-deks.ts';
 
-/** Bytes that an entry takes beside its wrapped forms: key material, derived key objects, bookkeeping. Estimated. */
-const overheadBytes = 1024;
+/**
+ * Bytes that an entry takes beside its wrapped forms: key material, proven DEKs with their names, bookkeeping.
+ * Estimated.
+ */
+const overheadBytes = 3584;
 
 export class TenantKey implements Disposable {
   readonly dataKey: DataKey;
@@ -14,6 +18,8 @@ export class TenantKey implements Disposable {
   readonly bornAt: number;
   /** How many messages or derived keys it has served as a root. */
   uses = 0;
+  /** What was unwrapped under it lately. */
+  readonly proven = new ProvenDeks();
 
   constructor(options: {
     dataKey: DataKey;
@@ -36,8 +42,9 @@ export class TenantKey implements Disposable {
     return size;
   }
 
-  /** Wipes the data key. */
+  /** Wipes the data key and what was derived from it. */
   [Symbol.dispose](): void {
+    this.proven[Symbol.dispose]();
     this.dataKey[Symbol.dispose]();
   }
 }

@@ -45,6 +45,18 @@ export interface KeyRequest {
   readonly signal: AbortSignal;
 }
 
+/** The wrapped forms of one key: as entries, and as the bytes that they were read from. */
+export interface WrappedForms {
+  readonly entries: readonly EncryptedDataKey[];
+  readonly entriesBytes: Buffer;
+}
+
+/** Where a key would be in the cache, and what opens it. */
+interface NotCached {
+  readonly owned: readonly OwnedEntry[];
+  readonly name: EntryName;
+}
+
 /** Entries to be opened, and the key whose word is decisive. */
 interface Unwrapping {
   readonly entries: readonly EncryptedDataKey[];
@@ -84,7 +96,7 @@ export class TenantKeys {
     const lease = await this.#fetch(request, name, async () => {
       const made = await this.#generate(current, context, rootBytes);
       this.#keep(tenant, name, made);
-      this.#keep(tenant, dekName(tenant, current, { entries: made.value.entries, context }), made);
+      this.#keepNew(request, current, made);
       return made;
     });
     lease.value.uses += 1;
@@ -95,27 +107,41 @@ export class TenantKeys {
    * The key that one of `entries` wraps; the caller checks it and then has it kept. Entries of keys that are not the
    * tenant's are skipped without a call; where none is left, or none opens, it throws `DECRYPT_FAILED`.
    */
-  async open(request: KeyRequest, entries: readonly EncryptedDataKey[]): Promise<KeyInUse> {
+  async open(request: KeyRequest, forms: WrappedForms): Promise<KeyInUse> {
     const { tenant, context } = request;
     const ring = tenant.ring ?? (await this.#ring(tenant));
+    const found = this.#lookUp(ring, request, forms);
+    if (found instanceof KeyInUse) return found;
     const { current } = ring;
-    const owned = ring.owned(entries);
-    const first = owned[0];
-    if (first === undefined) {
-      throw new KeyproxyError('DECRYPT_FAILED', { cause: new Error('no entry belongs to a key of the tenant') });
-    }
-    const name = dekName(tenant, first.service, { entries, context });
-    const hit = this.#options.cache.get(name);
-    if (hit !== undefined) {
-      this.#asked(request, 'hit');
-      return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, current });
-    }
+    const { owned, name } = found;
+    const { entries } = forms;
     const inOrder = [...owned].sort((a, b) => Number(b.service === current) - Number(a.service === current));
     const lease = await this.#fetch(request, name, () => this.#unwrapFirst(inOrder, { entries, context, current }));
     const keep = () => {
       if (!this.#options.cache.has(name)) this.#keep(tenant, name, lease);
     };
     return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, current, keep });
+  }
+
+  /** What `open` would give at once: the way of the hot path, which has nothing to wait for. */
+  cached(request: KeyRequest, forms: WrappedForms): KeyInUse | undefined {
+    const { ring } = request.tenant;
+    const found = ring && this.#lookUp(ring, request, forms);
+    return found instanceof KeyInUse ? found : undefined;
+  }
+
+  #lookUp(ring: KeyRing, request: KeyRequest, { entries, entriesBytes }: WrappedForms): KeyInUse | NotCached {
+    const { tenant, context } = request;
+    const owned = ring.owned(entries);
+    const first = owned[0];
+    if (first === undefined) {
+      throw new KeyproxyError('DECRYPT_FAILED', { cause: new Error('no entry belongs to a key of the tenant') });
+    }
+    const name = dekName(tenant, first.service, { entriesBytes, context });
+    const hit = this.#options.cache.get(name);
+    if (hit === undefined) return { owned, name };
+    this.#asked(request, 'hit');
+    return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, current: ring.current });
   }
 
   /** A fresh data key straight from the key service, kept for the Unwrap that is likely to follow. */
@@ -126,7 +152,7 @@ export class TenantKeys {
     // A flight of its own: nobody joins it, and a caller who gives up leaves nothing behind that is not wiped.
     const flight = `fresh ${this.#freshCount}`;
     const lease = await this.#flights.join(flight, () => this.#generate(current, context, length), request.signal);
-    this.#keep(tenant, dekName(tenant, current, { entries: lease.value.entries, context }), lease);
+    this.#keepNew(request, current, lease);
     return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, current });
   }
 
@@ -196,6 +222,12 @@ export class TenantKeys {
     this.#options.observer.cacheAsked(request.tenant.id, request.operation, result);
   }
 
+  /** Keeps a key that the key service has just made for the opening that is likely to follow. */
+  #keepNew({ tenant, context }: KeyRequest, service: KeyService, made: Lease<TenantKey>): void {
+    const entriesBytes = serializeEntries(made.value.entries);
+    this.#keep(tenant, dekName(tenant, service, { entriesBytes, context }), made);
+  }
+
   /** A tenant that was replaced meanwhile may have had a key that is no longer configured: that one is not kept. */
   #keep(tenant: Tenant, name: EntryName, lease: Lease<TenantKey>): void {
     if (tenant.isServed) this.#options.cache.put(name, { lease: lease.share(), bytes: lease.value.bytes });
@@ -214,10 +246,9 @@ function rootName(tenant: Tenant, service: KeyService, context: EncryptionContex
 function dekName(
   tenant: Tenant,
   service: KeyService,
-  { entries, context }: { entries: readonly EncryptedDataKey[]; context: EncryptionContext },
+  { entriesBytes, context }: { entriesBytes: Buffer; context: EncryptionContext },
 ): EntryName {
-  const wrapped = serializeEntries(entries);
-  const key = cacheKey(Buffer.from(tenant.id), Buffer.from(service.keyId), wrapped, context.serialized);
+  const key = cacheKey(Buffer.from(tenant.id), Buffer.from(service.keyId), entriesBytes, context.serialized);
   return { tenant: tenant.id, space: 'dek', key };
 }
 

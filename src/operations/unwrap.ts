@@ -6,7 +6,7 @@ import type { WrappedDek } from '../envelope/wrapped-dek.ts';
 import type { KeyInfo } from '../kms/key-service.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 import { contextFor, type Pairs } from './context.ts';
-import { decryption } from './decryption.ts';
+import { failedDecryption } from './decryption.ts';
 import { type Engine, type Operation, tenantFor } from './engine.ts';
 import { openWrappedDek } from './open-wrapped-dek.ts';
 
@@ -17,8 +17,9 @@ export interface UnwrapRequest {
   readonly encryptionContext: Pairs;
 }
 
-export interface UnwrapAnswer {
-  /** The caller's to dispose of. */
+/** Dispose of it once the plaintext has been used. */
+export interface UnwrapAnswer extends Disposable {
+  /** Shared with others who unwrap the same bytes: it goes with the answer. */
   readonly plaintext: SecretBytes;
   readonly key: KeyInfo;
   readonly needsRewrap: boolean;
@@ -30,17 +31,23 @@ export function unwrap(engine: Engine): Operation<UnwrapRequest, UnwrapAnswer> {
   return async (caller, request, signal) => {
     const tenant = tenantFor(engine, caller, request.tenantId);
     const context = contextFor(tenant.id, request.encryptionContext);
-    return decryption(engine, tenant, async () => {
-      const { wrappedDek } = request;
+    const { wrappedDek } = request;
+    try {
       const opened = await openWrappedDek(engine, { tenant, wrappedDek, context, operation: 'unwrap', signal });
       using inUse = opened.inUse;
+      const { dataKey, proven, info } = inUse.key;
+      const lease = opened.proven ?? proven.keep(wrappedDek, plaintextOf(opened.wrapped, dataKey, tenant, context));
+      engine.observer.decryptionEnded(tenant.id);
       return {
-        plaintext: plaintextOf(opened.wrapped, inUse.key.dataKey, tenant, context),
-        key: inUse.key.info,
+        plaintext: lease.value,
+        key: info,
         needsRewrap: !inUse.isCurrent,
         maxAgeSeconds: inUse.maxAgeSeconds,
+        [Symbol.dispose]: () => lease[Symbol.dispose](),
       };
-    });
+    } catch (error) {
+      throw failedDecryption(engine, tenant, error);
+    }
   };
 }
 

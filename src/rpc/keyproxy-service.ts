@@ -63,7 +63,6 @@ export function keyproxyMethods(options: ServiceOptions): UnaryMethod[] {
     };
   }
 
-  const plain = <T>(answer: T) => ({ message: answer });
   const withSecret = <T extends { plaintext?: Disposable }>(answer: T) => ({
     message: answer,
     secret: answer.plaintext,
@@ -71,7 +70,10 @@ export function keyproxyMethods(options: ServiceOptions): UnaryMethod[] {
   const m = messages;
   return [
     method('GenerateDEK', m.generateDekRequest, m.generateDekResponse, generateDek(engine), withSecret),
-    method('Unwrap', m.unwrapRequest, m.unwrapResponse, unwrap(engine), withSecret),
+    method('Unwrap', m.unwrapRequest, m.unwrapResponse, unwrap(engine), (answer) => ({
+      message: answer,
+      secret: answer,
+    })),
     method('Encrypt', m.encryptRequest, m.encryptResponse, encrypt(engine), (answer, { size, fields }) => {
       // A request to decrypt has the same fields with the ciphertext in the plaintext's place: it has to fit as well.
       const larger = answer.ciphertext.length - fields.plaintext.length + spareLengthBytes;
@@ -82,7 +84,13 @@ export function keyproxyMethods(options: ServiceOptions): UnaryMethod[] {
       message: answer,
       secret: { [Symbol.dispose]: () => answer.plaintext.fill(0) },
     })),
-    method('Rewrap', m.rewrapRequest, m.rewrapResponse, rewrap(engine), plain),
+    method('Rewrap', m.rewrapRequest, m.rewrapResponse, rewrap(engine), (answer, { size, fields }) => {
+      if ('ciphertext' in answer) {
+        const larger = answer.ciphertext.length - (fields.ciphertext?.length ?? 0) + spareLengthBytes;
+        checkSize('request to decrypt it', size + larger, maxMessageBytes);
+      }
+      return { message: answer };
+    }),
     method('DescribeTenant', m.describeTenantRequest, m.describeTenantResponse, describeTenant(engine), description),
   ];
 }

@@ -2,6 +2,7 @@
 import type { Reason } from '../base/errors.ts';
 import type { TenantId } from '../base/ids.ts';
 import type { CacheOperation, CacheResult, EngineObserver } from '../operations/observer.ts';
+import type { Log } from './log.ts';
 import { type Metrics, TenantLabels } from './metrics.ts';
 import type { Tally } from './tally.ts';
 
@@ -27,7 +28,7 @@ class TenantTallies {
 }
 
 /** What the engine reports to. */
-export function engineEvents(metrics: Metrics): EngineObserver {
+export function engineEvents(metrics: Metrics, log: Log): EngineObserver {
   const labels = new TenantLabels();
   const tenants = new Map<string, TenantTallies>();
   const seconds = {
@@ -46,9 +47,11 @@ export function engineEvents(metrics: Metrics): EngineObserver {
   return {
     cacheAsked: (tenant, operation, result) => talliesOf(tenant).cache(operation, result).inc(),
     dekGenerated: (source, elapsed) => seconds[source].observe(elapsed),
-    decryptionEnded(tenant: TenantId, failure?: Reason) {
+    decryptionEnded(tenant: TenantId, failure?: Reason, why?: string) {
       talliesOf(tenant).decryptRequests.inc();
-      if (failure !== undefined) metrics.decryptFailures.inc({ tenant: labels.of(tenant), reason: failure });
+      if (failure === undefined) return;
+      metrics.decryptFailures.inc({ tenant: labels.of(tenant), reason: failure });
+      log.debug({ tenant, reason: failure, why }, 'a decryption failed');
     },
   };
 }

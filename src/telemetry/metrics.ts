@@ -1,5 +1,5 @@
 /**
- * Every metric of the data plane, in one place. Names and labels are contracts (DESIGN section 10). A tenant label
+ * Every metric of the data plane, in one place. Names and labels are contracts (docs/metrics.md). A tenant label
  * stands only on counters and gauges, and only for so many tenants; the rest share one value.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';

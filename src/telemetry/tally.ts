@@ -1,6 +1,6 @@
 /**
- * Counters for what happens at every call. prom-client checks and hashes a counter's labels at each increment, which
- * takes 0.4 µs; a tally is one addition, and the sum goes into the counter when somebody asks for it.
+ * Counters for what happens at every call. prom-client checks and hashes a counter's labels at each increment; a tally
+ * is one addition, and the sum goes into the counter when somebody asks for it.
  */
 import { Counter, type CounterConfiguration } from 'prom-client';
 

@@ -15,6 +15,7 @@ const disabled: KmsFault = { kind: 'refusal', reason: 'KEY_DISABLED', keyWide: t
 const pendingDeletion: KmsFault = { kind: 'refusal', reason: 'KEY_PENDING_DELETION', keyWide: true };
 const invalidState: KmsFault = { kind: 'refusal', reason: 'KEY_STATE_INVALID', keyWide: true };
 const unclear: KmsFault = { kind: 'ambiguous', reason: 'KEY_STATE_INVALID' };
+const inTrouble: KmsFault = { kind: 'ambiguous', reason: 'KEY_SERVICE_UNAVAILABLE' };
 const missing: KmsFault = { kind: 'ambiguous', reason: 'KEY_NOT_FOUND' };
 const misconfigured: KmsFault = { kind: 'config', reason: 'KEY_SERVICE_MISCONFIGURED' };
 const unsuitable: KmsFault = { kind: 'config', reason: 'KEY_UNSUITABLE' };
@@ -29,7 +30,7 @@ const codes: readonly [code: string, status: number, expected: KmsFault][] = [
   ['AccessDeniedException', 400, denied],
   ['AccessDenied', 403, denied],
   ['NotAuthorized', 400, denied],
-  ['KMSInvalidStateException', 400, unclear],
+  ['KMSInvalidStateException', 400, inTrouble],
   ['NotFoundException', 400, missing],
   ['InvalidCiphertextException', 400, data],
   ['IncorrectKeyException', 400, data],
@@ -143,7 +144,7 @@ export const awsFaultCases: readonly AwsFaultCase[] = [
   owner('a key that is to be deleted', (key) => key.scheduleDeletion(), pendingDeletion),
   owner('a replica key that is to be deleted', (key) => key.setState('PendingReplicaDeletion'), pendingDeletion),
   owner('a key without its imported material', (key) => key.setState('PendingImport'), invalidState),
-  owner('a key whose key store is not connected', (key) => key.setState('Unavailable'), unclear),
+  owner('a key whose key store is not connected', (key) => key.setState('Unavailable'), inTrouble),
   {
     name: 'a policy that denies, although DescribeKey is denied too',
     arrange: (_, { owned }) => owned.setPolicy(nobody),

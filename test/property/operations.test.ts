@@ -107,9 +107,9 @@ class World {
   #opened(made: Made, id: string, options: { context: Record<string, string>; ad: string }): Promise<Buffer> {
     if (made.kind === 'ciphertext')
       return this.engine.decrypt(id, made.bytes, options).then((answer) => answer.plaintext);
-    return this.engine.unwrap(id, made.bytes, options).then(({ plaintext: secret }) => {
-      using plaintext = secret;
-      return Buffer.from(plaintext.reveal());
+    return this.engine.unwrap(id, made.bytes, options).then((answer) => {
+      using opened = answer;
+      return Buffer.from(opened.plaintext.reveal());
     });
   }
 

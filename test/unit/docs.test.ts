@@ -97,7 +97,7 @@ describe('README.md', () => {
   });
 
   test("shows a daemon's file that loads without a problem or a warning", () => {
-    const shown = blocks.filter((block) => block.startsWith("# the daemon's file\n"));
+    const shown = blocks.filter((block) => block.startsWith('# keyproxy.yaml\n'));
     expect(shown).toHaveLength(1);
     const { problems, warnings } = parseDaemonFile(shown[0] ?? '', 'k.yaml', {});
     expect(describeProblems([...problems, ...warnings])).toBe('');

@@ -73,7 +73,7 @@ export class AwsCredentials implements Disposable {
 
   constructor(options: AwsCredentialOptions) {
     this.#options = options;
-    const chain = options.own ?? ownChain();
+    const chain = options.own ?? ownChain(this.#connections.settings(options.timeoutMs));
     this.#own = this.#renewing(() => chain().catch((error) => Promise.reject(this.#ownFailure(error))));
   }
 
@@ -175,8 +175,11 @@ export class AwsCredentials implements Disposable {
   }
 }
 
-/** The SDK's chain, asked each time: when to ask is decided here, not by its memory. */
-function ownChain(): () => Promise<AwsIdentity> {
-  const chain = fromNodeProviderChain();
+/**
+ * The SDK's chain, asked each time: when to ask is decided here, not by its memory. Without time limits of ours a call
+ * that gets no answer would be waited for without end, and by every later one.
+ */
+function ownChain(clientConfig: ReturnType<AwsConnections['settings']>): () => Promise<AwsIdentity> {
+  const chain = fromNodeProviderChain({ clientConfig });
   return () => chain({ forceRefresh: true });
 }

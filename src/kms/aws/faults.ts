@@ -106,14 +106,16 @@ export const assumeRoleFaults: FaultTable = {
 };
 
 /**
- * What the state of a key (DescribeKey, `KeyState`) makes of an ambiguous `KMSInvalidStateException`. States that are
- * not listed leave it ambiguous: `Enabled` and `Unavailable` are what an external key store in trouble shows.
+ * What the state of a key (DescribeKey, `KeyState`) makes of an ambiguous `KMSInvalidStateException`. `Enabled` and
+ * `Unavailable` are what an external key store in trouble shows: it stays ambiguous, and the caller may try again.
  */
 export const keyStateFaults: FaultTable = {
   Disabled: { kind: 'refusal', reason: 'KEY_DISABLED', keyWide: true },
   PendingDeletion: { kind: 'refusal', reason: 'KEY_PENDING_DELETION', keyWide: true },
   PendingReplicaDeletion: { kind: 'refusal', reason: 'KEY_PENDING_DELETION', keyWide: true },
   PendingImport: { kind: 'refusal', reason: 'KEY_STATE_INVALID', keyWide: true },
+  Enabled: { kind: 'ambiguous', reason: 'KEY_SERVICE_UNAVAILABLE' },
+  Unavailable: { kind: 'ambiguous', reason: 'KEY_SERVICE_UNAVAILABLE' },
 };
 
 /** What is known of an answer that was not success, by its code or, where it has none that counts, by its status. */

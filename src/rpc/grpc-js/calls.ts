@@ -51,7 +51,7 @@ export function handlerFor(method: Method, options: CallOptions): UntypedHandleC
 function unary(method: UnaryMethod, options: CallOptions): handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
     const course = new Course(method, options);
-    const controller = controllerOf(call, course);
+    const controller = controllerOf(call, course, options.clock);
     const { open } = options;
     open.add(controller);
     const succeed = (answer: Buffer) => {
@@ -88,7 +88,7 @@ async function pump(
   answers: (signal: AbortSignal) => AsyncIterable<Buffer>,
 ): Promise<void> {
   const course = new Course(method, options);
-  const signal = AbortSignal.any([controllerOf(call, course).signal, options.ending]);
+  const signal = AbortSignal.any([controllerOf(call, course, options.clock).signal, options.ending]);
   try {
     if (isUnmarked(call, method, options)) throw new KeyproxyError('REQUEST_UNMARKED');
     for await (const answer of whileWanted(answers(signal), signal)) {
@@ -162,12 +162,12 @@ class Course {
 }
 
 /** Aborted when the caller gives up. grpc-js says `cancelled` after every end, so what comes then is no news. */
-function controllerOf(call: AnyCall, course: Course): AbortController {
+function controllerOf(call: AnyCall, course: Course, clock: Clock): AbortController {
   const controller = new AbortController();
   call.on('cancelled', () => {
     if (course.isOver) return;
     const deadline = Number(call.getDeadline());
-    const isLate = Number.isFinite(deadline) && Date.now() >= deadline;
+    const isLate = Number.isFinite(deadline) && clock.now() >= deadline;
     controller.abort(new KeyproxyError(isLate ? 'DEADLINE_EXCEEDED' : 'CANCELLED'));
   });
   return controller;

@@ -1,6 +1,13 @@
 /** Serves methods over `@grpc/grpc-js`: one server a listener, so that a call's identity follows from its socket. */
 import { setImmediate as immediately } from 'node:timers/promises';
-import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  setLogVerbosity,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import type { Caller } from '../../base/caller.ts';
 import type { Clock } from '../../base/clock.ts';
 import { KeyproxyError } from '../../base/errors.ts';
@@ -37,6 +44,8 @@ const restartMs = 1000;
 
 /** Binds and serves. Rejects where the address cannot be had. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
+  // What fails is told once, by keyproxy itself.
+  setLogVerbosity(logVerbosity.NONE);
   const server = new Server({
     'grpc.max_receive_message_length': options.maxMessageBytes * readAllowance,
     'grpc.max_send_message_length': -1,

@@ -88,7 +88,7 @@ describe('keyproxy serve', () => {
   it('names a configuration that it cannot read', async () => {
     const { code, err } = await keyproxy(['serve', '--config', 'no-such-file.yaml']);
     expect(code).toBe(78);
-    expect(err).toContain(`${join(fixtures, 'no-such-file.yaml')}: cannot be read: ENOENT`);
+    expect(err).toContain(`${join(fixtures, 'no-such-file.yaml')}: cannot be read (ENOENT)`);
   });
 
   it('tells all problems of its configuration in one message', async () => {
@@ -168,7 +168,7 @@ describe('keyproxy validate', () => {
   it('goes on to the next file, whatever is wrong with one', async () => {
     const { code, out, err } = await keyproxy(['validate', '--offline', 'no-such-file.yaml', badFile, seedFile]);
     expect(code).toBe(78);
-    expect(err).toContain('cannot be read: ENOENT');
+    expect(err).toContain('cannot be read (ENOENT)');
     expect(err).toContain('problems: 5');
     expect(out).toContain(`✓ ${seedFile}`);
   });

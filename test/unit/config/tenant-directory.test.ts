@@ -3,10 +3,10 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { largestFile } from '../../../src/config/file.ts';
 import type { TenantChange } from '../../../src/config/last-good.ts';
 import { describeProblems } from '../../../src/config/problem.ts';
 import { loadTenantDirectory } from '../../../src/config/tenant-directory.ts';
-import { largestTenantFile } from '../../../src/config/tenant-scan.ts';
 import { watchTenantDirectory } from '../../../src/config/watch.ts';
 
 const options = { allowLocal: true, trustedEndpoints: [] };
@@ -64,7 +64,7 @@ describe('loadTenantDirectory', () => {
     const path = await folder();
     await writeFile(join(path, 'good.yaml'), text('good'));
     await writeFile(join(path, 'bad.yaml'), text('bad').replace('provider', 'povider'));
-    await writeFile(join(path, 'huge.yaml'), `${text('huge')}#${' '.repeat(largestTenantFile)}`);
+    await writeFile(join(path, 'huge.yaml'), `${text('huge')}#${' '.repeat(largestFile)}`);
     await writeFile(join(path, 'latin1.yaml'), Buffer.from(text('l', 'S\xf6hne'), 'latin1'));
     await writeFile(join(path, 'twice-1.yaml'), text('twice'));
     await writeFile(join(path, 'twice-2.yaml'), text('twice'));
@@ -79,7 +79,7 @@ describe('loadTenantDirectory', () => {
       expect.stringMatching(/^bad.yaml:3: encryption.povider: is an unknown key; did you mean provider\?$/),
       'dangling.yaml: cannot be read (ENOENT)',
       'folder.yaml: is not a regular file',
-      'huge.yaml: is larger than the 262144 bytes that a tenant file may have',
+      'huge.yaml: is larger than the 262144 bytes that a file of configuration may have',
       'latin1.yaml: is not valid UTF-8',
       'pipe.yaml: is not a regular file',
       'twice-2.yaml: tenant_id: twice is also the tenant of twice-1.yaml; a tenant has one file, so neither is taken',

@@ -129,8 +129,9 @@ describe('Decrypt on a daemon that has not seen the message', () => {
     const { ciphertext } = await engine.encrypt('a', Buffer.alloc(1_000_000));
     const other = new FakeEngine();
     const tenant = other.serve('a', [key]);
-    const { context, entries } = parseHeader(ciphertext, messageLimits);
-    using inUse = await other.engine.keys.open({ tenant, context, operation: 'decrypt', signal }, entries);
+    const header = parseHeader(ciphertext, messageLimits);
+    const { context, entries } = header;
+    using inUse = await other.engine.keys.open({ tenant, context, operation: 'decrypt', signal }, header);
     for (const { providerId, providerInfo, ciphertext: wrapped } of inUse.key.entries) {
       for (const bytes of [providerId, providerInfo, wrapped]) expect(bytes.buffer).not.toBe(ciphertext.buffer);
     }

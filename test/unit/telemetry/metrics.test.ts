@@ -110,7 +110,7 @@ describe('TenantLabels', () => {
 describe('events of the engine', () => {
   it('count requests to the cache by tenant, operation and result', async () => {
     const { metrics } = world();
-    const events = engineEvents(metrics);
+    const events = engineEvents(metrics, createLog('silent'));
     for (const result of ['hit', 'hit', 'miss', 'coalesced'] as const) events.cacheAsked(tenant, 'encrypt', result);
     events.cacheAsked(parseTenantId('b'), 'unwrap', 'hit');
     expect(await samples(metrics, 'keyproxy_dek_cache_requests_total')).toEqual([
@@ -123,7 +123,7 @@ describe('events of the engine', () => {
 
   it('count decryptions, and failures with their reason among them', async () => {
     const { metrics } = world();
-    const events = engineEvents(metrics);
+    const events = engineEvents(metrics, createLog('silent'));
     events.decryptionEnded(tenant);
     events.decryptionEnded(tenant, 'DECRYPT_FAILED');
     expect(await samples(metrics, 'keyproxy_decrypt_')).toEqual([
@@ -134,7 +134,7 @@ describe('events of the engine', () => {
 
   it('keep the number of series bounded however many tenants there are', async () => {
     const { metrics } = world();
-    const events = engineEvents(metrics);
+    const events = engineEvents(metrics, createLog('silent'));
     for (let i = 0; i < maxTenantLabels + 100; i++) events.cacheAsked(parseTenantId(`t${i}`), 'encrypt', 'hit');
     const lines = await samples(metrics, 'keyproxy_dek_cache_requests_total');
     expect(lines).toHaveLength(maxTenantLabels + 1);
@@ -143,7 +143,7 @@ describe('events of the engine', () => {
 
   it('time the making of a DEK by its source', async () => {
     const { metrics } = world();
-    const events = engineEvents(metrics);
+    const events = engineEvents(metrics, createLog('silent'));
     events.dekGenerated('derived', 0.00002);
     events.dekGenerated('kms', 0.02);
     expect(await samples(metrics, 'keyproxy_dek_generation_seconds_count')).toEqual([

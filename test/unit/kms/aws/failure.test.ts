@@ -30,7 +30,9 @@ describe('the fault tables of AWS', () => {
     expect(kmsFaults['DisabledException']).toMatchObject({ kind: 'refusal', keyWide: true });
     expect(kmsFaults['AccessDeniedException']).toMatchObject({ kind: 'refusal', keyWide: false });
     expect(assumeRoleFaults['AccessDenied']).toEqual({ kind: 'refusal', reason: 'ROLE_DENIED', keyWide: true });
-    for (const fault of Object.values(keyStateFaults)) expect(fault).toMatchObject({ kind: 'refusal', keyWide: true });
+    const { Enabled: enabled, Unavailable: unavailable, ...others } = keyStateFaults;
+    for (const fault of Object.values(others)) expect(fault).toMatchObject({ kind: 'refusal', keyWide: true });
+    for (const fault of [enabled, unavailable]) expect(fault).toMatchObject({ kind: 'ambiguous' });
   });
 
   it('never take a failed validation of Decrypt for a fault of the configuration', () => {
