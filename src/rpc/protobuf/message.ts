@@ -47,7 +47,8 @@ interface Slot {
 export class Message<S extends Shape> {
   readonly shape: S;
   readonly #slots: readonly Slot[];
-  readonly #byTag = new Map<number, Slot>();
+  /** By tag: every field number here is small. */
+  readonly #byTag: (Slot | undefined)[] = [];
 
   constructor(shape: S) {
     this.shape = shape;
@@ -56,7 +57,7 @@ export class Message<S extends Shape> {
       const tag = (field.number << 3) | kind.wireType;
       return { name, tag, tagSize: varintSize(tag), kind };
     });
-    for (const slot of this.#slots) this.#byTag.set(slot.tag, slot);
+    for (const slot of this.#slots) this.#byTag[slot.tag] = slot;
   }
 
   /** Reads a message. Bytes fields are views of `bytes`. Throws `REQUEST_MALFORMED`. */
@@ -66,7 +67,7 @@ export class Message<S extends Shape> {
     const reader = new WireReader(bytes);
     while (!reader.done) {
       const tag = reader.tag();
-      const slot = this.#byTag.get(tag);
+      const slot = this.#byTag[tag];
       if (slot === undefined) reader.skip(tag);
       else values[slot.name] = slot.kind.read(reader, values[slot.name]);
     }

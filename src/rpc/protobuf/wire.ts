@@ -12,6 +12,14 @@ export const wireTypes = { varint: 0, fixed64: 1, length: 2, groupStart: 3, grou
 /** Deepest nesting of unknown groups that is read past. */
 const maxGroupDepth = 16;
 
+/** Longest string that is looked through byte by byte. */
+const shortString = 48;
+
+function isAscii(bytes: Buffer, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if ((bytes[i] ?? 0x80) >= 0x80) return false;
+  return true;
+}
+
 /** Throws for a message that is not valid; `why` names no input. */
 export function malformed(why: string): never {
   throw new KeyproxyError('REQUEST_MALFORMED', { detail: why });
@@ -60,8 +68,10 @@ export class WireReader {
 
   /** A length: unlike a number it is never cut, since another reader would find another field behind it. */
   #length(): number {
-    let length = 0;
-    for (let scale = 1; scale <= 0x80 ** 4; scale *= 0x80) {
+    const first = this.#byte();
+    if (first < 0x80) return first;
+    let length = first & 0x7f;
+    for (let scale = 0x80; scale <= 0x10000000; scale *= 0x80) {
       const byte = this.#byte();
       length += (byte & 0x7f) * scale;
       if (byte < 0x80) return length;
@@ -80,9 +90,15 @@ export class WireReader {
 
   /** A string; protobuf demands UTF-8 of it. */
   string(): string {
-    const bytes = this.bytes();
-    if (!isUtf8(bytes)) malformed('a string is not valid UTF-8');
-    return bytes.toString('utf8');
+    const length = this.#length();
+    const start = this.#at;
+    const end = start + length;
+    if (length > this.#end - start) malformed('it ends inside a field');
+    this.#at = end;
+    // Most strings are short and ASCII, which is UTF-8 and needs no second look.
+    if (length <= shortString && isAscii(this.#bytes, start, end)) return this.#bytes.toString('latin1', start, end);
+    if (!isUtf8(this.#bytes.subarray(start, end))) malformed('a string is not valid UTF-8');
+    return this.#bytes.toString('utf8', start, end);
   }
 
   /** Reads past a field that is not known here, as the encoding guide demands. `tag` is what stands before it. */
