@@ -3,6 +3,7 @@ import type { KeyproxyError } from '../base/errors.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Tally } from './tally.ts';
+import type { Observations } from './tally-histogram.ts';
 
 /** A method as metrics name it. */
 interface MethodName {
@@ -28,7 +29,7 @@ class MethodTallies {
   readonly started: Tally;
   readonly #metrics: Metrics;
   readonly #labels: Readonly<Record<'grpc_service' | 'grpc_method' | 'grpc_type', string>>;
-  readonly #byCode = new Map<string, { readonly ended: Tally; readonly seconds: { observe(value: number): void } }>();
+  readonly #byCode = new Map<string, { readonly ended: Tally; readonly seconds: Observations }>();
 
   constructor(metrics: Metrics, { service, name, kind }: MethodName) {
     this.#metrics = metrics;
@@ -40,7 +41,7 @@ class MethodTallies {
     let of = this.#byCode.get(code);
     if (of === undefined) {
       const labels = { ...this.#labels, grpc_code: code };
-      of = { ended: this.#metrics.rpcHandled.tally(labels), seconds: this.#metrics.rpcSeconds.labels(labels) };
+      of = { ended: this.#metrics.rpcHandled.tally(labels), seconds: this.#metrics.rpcSeconds.tally(labels) };
       this.#byCode.set(code, of);
     }
     of.ended.inc();

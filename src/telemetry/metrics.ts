@@ -4,6 +4,7 @@
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { TallyCounter } from './tally.ts';
+import { TallyHistogram } from './tally-histogram.ts';
 
 /** Buckets in seconds from 50 µs on: a cache hit and a call to a key service both fall inside. */
 const latencyBuckets = [0.00005, 0.0001, 0.0003, 0.0006, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5];
@@ -41,7 +42,7 @@ export function createMetrics(sources: MetricSources) {
       help: 'Calls that ended, by gRPC code.',
       labelNames: [...rpc, 'grpc_code'],
     }),
-    rpcSeconds: new Histogram({
+    rpcSeconds: new TallyHistogram({
       registers,
       name: 'grpc_server_handling_seconds',
       help: 'Time from the arrival of a call to its end.',
