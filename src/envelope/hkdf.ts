@@ -6,10 +6,13 @@
  * each. And every intermediate value that leads to a key lies in a buffer that is overwritten here.
  */
 import { hash } from 'node:crypto';
+import { masks, writeMasked } from './hmac-block.ts';
 
 // Length in bytes of an extracted key, and the longest key that can be expanded from it.
 const hashLength = 64;
 const blockLength = 128;
+const innerBlock = { blockLength, mask: masks.inner };
+const outerBlock = { blockLength, mask: masks.outer };
 
 // The code between filling and wiping these is synchronous, so no two derivations ever share them.
 // They are no Buffers, whose `subarray` and `fill` take several times as long.
@@ -41,13 +44,13 @@ function hmac(key: Uint8Array, parts: readonly Uint8Array[], innerDigest: 'secre
   let end = blockLength;
   for (const part of parts) end += part.length;
   const inner = end <= innerScratch.length ? innerScratch.subarray(0, end) : new Uint8Array(end);
-  mask(inner, key, 0x36);
+  writeMasked(inner, key, innerBlock);
   let offset = blockLength;
   for (const part of parts) {
     inner.set(part, offset);
     offset += part.length;
   }
-  mask(outerScratch, key, 0x5c);
+  writeMasked(outerScratch, key, outerBlock);
   if (innerDigest === 'public') digestInOuter.write(hash('sha512', inner, 'binary'), 'binary');
   else {
     const digest = hash('sha512', inner, 'buffer');
@@ -58,9 +61,4 @@ function hmac(key: Uint8Array, parts: readonly Uint8Array[], innerDigest: 'secre
   inner.fill(0);
   outerScratch.fill(0);
   return result;
-}
-
-function mask(target: Uint8Array, key: Uint8Array, pad: number): void {
-  target.fill(pad, key.length, blockLength);
-  for (let i = 0; i < key.length; i++) target[i] = (key[i] ?? 0) ^ pad;
 }

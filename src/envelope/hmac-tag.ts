@@ -6,8 +6,11 @@
  * and neither is a key.
  */
 import { hash } from 'node:crypto';
+import { masks, writeMasked } from './hmac-block.ts';
 
 const blockLength = 64;
+const innerBlock = { blockLength, mask: masks.inner };
+const outerBlock = { blockLength, mask: masks.outer };
 const digestLength = 32;
 
 // The code between filling and wiping these is synchronous, so no two tags ever share them.
@@ -22,21 +25,16 @@ export function hmacTag(key: Uint8Array, parts: readonly Uint8Array[], length: n
   let end = blockLength;
   for (const part of parts) end += part.length;
   const inner = end <= innerScratch.length ? innerScratch.subarray(0, end) : new Uint8Array(end);
-  mask(inner, key, 0x36);
+  writeMasked(inner, key, innerBlock);
   let offset = blockLength;
   for (const part of parts) {
     inner.set(part, offset);
     offset += part.length;
   }
-  mask(outerScratch, key, 0x5c);
+  writeMasked(outerScratch, key, outerBlock);
   digestInOuter.write(hash('sha256', inner, 'binary'), 'binary');
   const tag = Buffer.from(hash('sha256', outerScratch, 'binary'), 'binary');
   inner.fill(0);
   outerScratch.fill(0);
   return tag.subarray(0, length);
-}
-
-function mask(target: Uint8Array, key: Uint8Array, pad: number): void {
-  target.fill(pad, key.length, blockLength);
-  for (let i = 0; i < key.length; i++) target[i] = (key[i] ?? 0) ^ pad;
 }
