@@ -209,12 +209,12 @@ describe('environment variables', () => {
 
 describe('development', () => {
   test('runs without a file: two tenants under one key, a private socket, loopback only', () => {
-    const { config, problems, warnings } = developmentConfig('/work', {});
+    const { config, problems, warnings } = developmentConfig('/srv', {});
     expect([...problems, ...warnings]).toEqual([]);
     expect(config).toMatchObject({
       environment: 'development',
       listen: [
-        { kind: 'unix', path: '/work/.keyproxy-dev/keyproxy.sock', mode: 0o600, identity: 'socket' },
+        { kind: 'unix', path: '/srv/.keyproxy-dev/keyproxy.sock', mode: 0o600, identity: 'socket' },
         { kind: 'tcp', host: '127.0.0.1', port: 50051, identity: 'insecure_loopback' },
       ],
       http: { host: '127.0.0.1', port: 9464 },
@@ -224,20 +224,20 @@ describe('development', () => {
     expect(config.tenants.tenants.map(({ tenantId, key }) => ({ tenantId, key }))).toEqual(
       ['demo', 'demo-2'].map((tenantId) => ({
         tenantId,
-        key: { provider: 'local', keyName: 'keyproxy-dev', keyFile: '/work/.keyproxy-dev/cmk.key' },
+        key: { provider: 'local', keyName: 'keyproxy-dev', keyFile: '/srv/.keyproxy-dev/cmk.key' },
       })),
     );
   });
 
   test('follows the environment', () => {
-    const { config } = developmentConfig('/work', {
+    const { config } = developmentConfig('/srv', {
       KEYPROXY_LISTEN_TCP: '127.0.0.1:7',
       KEYPROXY_HTTP_ADDRESS: '127.0.0.1:8',
       KEYPROXY_TENANTS_DIRECTORY: 'tenants',
     });
     expect(config?.listen[1]).toMatchObject({ port: 7, identity: 'insecure_loopback' });
     expect(config?.http.port).toBe(8);
-    expect(config?.tenants).toEqual({ kind: 'directory', path: '/work/tenants' });
-    expect(developmentConfig('/work', { KEYPROXY_HTTP_ADDRESS: 'x' }).problems).toHaveLength(1);
+    expect(config?.tenants).toEqual({ kind: 'directory', path: '/srv/tenants' });
+    expect(developmentConfig('/srv', { KEYPROXY_HTTP_ADDRESS: 'x' }).problems).toHaveLength(1);
   });
 });
