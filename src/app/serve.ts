@@ -69,6 +69,7 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
   );
   const observer = engineEvents(metrics, log);
   const keys = new TenantKeys({ cache, clock, observer, lifetime: lifetime.signal });
+  // There is no policy in this version: whoever could open a listener may work for every tenant that is served here.
   const engine: Engine = { registry, keys, clock, observer, access: () => true };
   const tenants = stack.use(
     new TenantSet({

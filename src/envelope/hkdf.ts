@@ -37,7 +37,7 @@ export function expand(extracted: Uint8Array, info: readonly Uint8Array[], lengt
 /**
  * HMAC-SHA512 (RFC 2104) of the parts one after the other; `key` is 128 bytes at most. Where the key is public, the
  * inner digest leads to the result and is kept as carefully; where it is secret, the inner digest alone leads nowhere
- * and may pass through a string, which takes half the time of a buffer.
+ * and may pass through a string, which costs less than a buffer.
  */
 function hmac(key: Uint8Array, parts: readonly Uint8Array[], innerDigest: 'secret' | 'public'): Buffer {
   if (key.length > blockLength) throw new RangeError('the key is longer than a block of SHA-512');
