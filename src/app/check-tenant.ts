@@ -7,7 +7,7 @@ import { KmsError, publicReason } from '../kms/fault.ts';
 import type { KeyConfig } from '../kms/key-config.ts';
 import { keyIdOf } from '../kms/key-config.ts';
 import type { KeyService } from '../kms/key-service.ts';
-import { KeyServices } from './key-services.ts';
+import { KeyServices, type KeyServicesOptions } from './key-services.ts';
 
 /** One step and its verdict; `advice` tells what to do where it failed. */
 export interface Verdict {
@@ -16,14 +16,18 @@ export interface Verdict {
   readonly advice?: string;
 }
 
+/** What of the daemon's file counts here. */
+export type CheckSetting = Omit<KeyServicesOptions, 'clock'>;
+
 const keyBytes = 32;
 
 /** Goes through a tenant's keys until a step fails for each. Never throws. */
-export async function checkTenant(tenant: TenantConfig, stsEndpoint: string | undefined): Promise<Verdict[]> {
-  await using services = new KeyServices({ clock: systemClock, stsEndpoint });
+export async function checkTenant(tenant: TenantConfig, setting: CheckSetting): Promise<Verdict[]> {
+  await using services = new KeyServices({ clock: systemClock, ...setting });
   const verdicts: Verdict[] = [];
   for (const [role, key] of [
     ['current', tenant.key],
+    ...tenant.replicas.map((key) => ['replica', key] as const),
     ...tenant.retired.map((key) => ['retired', key] as const),
   ] as const) {
     verdicts.push(...(await checkKey(`${role} key ${keyIdOf(key)}`, key, { tenant, services })));
@@ -47,7 +51,7 @@ async function checkKey(
       return undefined;
     }
   };
-  const use = { tenantId: tenant.tenantId, timeoutMs: tenant.limits.kmsTimeoutMs, report: () => {} };
+  const use = { tenantId: tenant.tenantId, timeoutMs: tenant.limits.kmsTimeoutMs, proofMs: 0, report: () => {} };
   const service = await attempt('can be opened', () => services.open(config, use));
   if (service === undefined) return verdicts;
   await using _service = service;

@@ -50,7 +50,7 @@ export interface DataPlane {
 export async function startDataPlane(config: DaemonConfig, log: Log): Promise<DataPlane> {
   await using stack = new AsyncDisposableStack();
   const clock = systemClock;
-  const services = stack.use(new KeyServices({ clock, stsEndpoint: config.stsEndpoint }));
+  const services = stack.use(new KeyServices({ clock, ...config }));
   const metrics = createMetrics({
     cacheEntries: () => cache.count(),
     credentialExpiries: () => services.credentialExpiries(),

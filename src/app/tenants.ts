@@ -3,9 +3,8 @@ import type { Clock, Timer } from '../base/clock.ts';
 import type { TenantId } from '../base/ids.ts';
 import type { TenantConfig } from '../config/tenant-file.ts';
 import type { KeyCache } from '../dek/key-cache.ts';
-import { keyIdOf } from '../kms/key-config.ts';
+import { type KeyConfig, keyIdOf } from '../kms/key-config.ts';
 import { KeyRing } from '../kms/key-ring.ts';
-import type { KeyService } from '../kms/key-service.ts';
 import type { KmsCall } from '../kms/observed.ts';
 import type { TenantKey } from '../operations/tenant-key.ts';
 import type { TenantRegistry } from '../tenants/registry.ts';
@@ -40,7 +39,7 @@ export class TenantSet implements AsyncDisposable {
   /** Serves a tenant as its file says from now on. What is cached under the same keys stays. */
   put(config: TenantConfig): void {
     const { registry, cache, onChange } = this.#options;
-    const ids = [config.key, ...config.retired].map(keyIdOf);
+    const ids = keysOf(config).map(keyIdOf);
     const before = registry.find(config.tenantId);
     // Keys that are no longer configured must not answer from the cache.
     if (before?.keyIds.some((id) => !ids.includes(id))) cache.clear(config.tenantId, 'removed');
@@ -66,7 +65,7 @@ export class TenantSet implements AsyncDisposable {
     return new Tenant({
       id: config.tenantId,
       provider: config.key.provider,
-      keyIds: [keyIdOf(config.key), ...config.retired.map(keyIdOf)],
+      keyIds: [keyIdOf(config.key), ...[...config.replicas, ...config.retired].map(keyIdOf)],
       settings: {
         cacheTtlMs: config.cache.ttlSeconds * 1000,
         cacheMaxEntries: config.cache.maxEntries,
@@ -88,13 +87,19 @@ export class TenantSet implements AsyncDisposable {
       if (call.outcome === 'refusal') contact.lastRefusal = clock.now();
       onKmsCall(config.tenantId, call);
     };
-    const use = { tenantId: config.tenantId, timeoutMs: config.limits.kmsTimeoutMs, report };
+    const use = {
+      tenantId: config.tenantId,
+      timeoutMs: config.limits.kmsTimeoutMs,
+      proofMs: config.canary.intervalSeconds * 1000,
+      report,
+    };
     await using opened = new AsyncDisposableStack();
-    const current = opened.use(await services.open(config.key, use));
-    const retired: KeyService[] = [];
-    for (const key of config.retired) retired.push(opened.use(await services.open(key, use)));
+    const open = async (key: KeyConfig) => opened.use(await services.open(key, use));
+    const current = await open(config.key);
+    const replicas = await Array.fromAsync(config.replicas, open);
+    const retired = await Array.fromAsync(config.retired, open);
     opened.move();
-    return new KeyRing(current, retired);
+    return new KeyRing({ current, replicas, retired });
   }
 
   #retire(tenant: Tenant): void {
@@ -112,4 +117,9 @@ export class TenantSet implements AsyncDisposable {
     for (const [, timer] of leaving) timer[Symbol.dispose]();
     await Promise.all(leaving.map(([tenant]) => tenant[Symbol.asyncDispose]()));
   }
+}
+
+/** All keys of a tenant, in the order in which they are tried. */
+function keysOf({ key, replicas, retired }: TenantConfig): readonly KeyConfig[] {
+  return [key, ...replicas, ...retired];
 }

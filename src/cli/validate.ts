@@ -1,7 +1,7 @@
 /** `keyproxy validate`: every problem of a tenant file at once, then one round trip with the key that it names. */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { checkTenant } from '../app/check-tenant.ts';
+import { type CheckSetting, checkTenant } from '../app/check-tenant.ts';
 import { parseDaemonFile } from '../config/daemon-file.ts';
 import { readConfigFile } from '../config/file.ts';
 import { ConfigError, describeProblems, type Parsed } from '../config/problem.ts';
@@ -12,10 +12,8 @@ const usage = `keyproxy validate [--offline] [--config DAEMON_FILE] FILE…
   --offline   reads the files and calls no key service
   --config    the daemon's file: its trusted_endpoints, allow_local and aws settings hold`;
 
-interface Setting {
+interface Setting extends CheckSetting {
   readonly allowLocal: boolean;
-  readonly trustedEndpoints: readonly string[];
-  readonly stsEndpoint?: string;
 }
 
 /** Checks the files. Exit code 0 where all are sound, 78 where one cannot be used, 1 where its key does not work. */
@@ -39,7 +37,7 @@ export async function validate(args: readonly string[], terminal: Terminal): Pro
 }
 
 async function settingFrom(file: string | undefined, terminal: Terminal): Promise<Setting> {
-  if (file === undefined) return { allowLocal: false, trustedEndpoints: [] };
+  if (file === undefined) return { allowLocal: false, trustedEndpoints: [], authorities: {} };
   const path = resolve(terminal.cwd, file);
   const { config, problems } = parseDaemonFile(await readConfigFile(path), path, terminal.env);
   if (config === undefined) throw new ConfigError(problems);
@@ -66,7 +64,7 @@ async function read(path: string, setting: Setting): Promise<Parsed<TenantConfig
 }
 
 async function live(file: string, config: TenantConfig, setting: Setting, terminal: Terminal): Promise<number> {
-  const verdicts = await checkTenant(config, setting.stsEndpoint);
+  const verdicts = await checkTenant(config, setting);
   for (const { step, ok, advice } of verdicts) {
     terminal.out(`${ok ? '✓' : '✗'} ${step}${advice === undefined ? '' : `\n    ${advice}`}\n`);
   }

@@ -3,6 +3,7 @@
  * have is refused by name, because whoever writes `policy` must not believe that one is in force.
  */
 import { dirname, resolve } from 'node:path';
+import type { Authorities } from '../kms/authorities.ts';
 import { endpoint, type HostPort, hostPort } from './address.ts';
 import { overlayEnvironment } from './environment.ts';
 import { type Listener, type ListenValues, listenerOf, listenShape, longestSocketPath } from './listener.ts';
@@ -53,8 +54,8 @@ export interface DaemonConfig {
   readonly logLevel: (typeof logLevels)[number];
   /** Largest unary message, in bytes. */
   readonly maxMessageBytes: number;
-  /** Absent: the region's own, or the SDK's environment variables. */
-  readonly stsEndpoint?: string;
+  /** Where credentials come from. */
+  readonly authorities: Authorities;
 }
 
 const defaultSocket = '/run/keyproxy/keyproxy.sock';
@@ -129,6 +130,28 @@ const fields = {
       ),
     }),
     'What all tenants of AWS share.',
+  ),
+  azure: group(
+    section({
+      authority_host: optional(
+        endpoint,
+        'Where tokens come from, for sovereign clouds and simulators.',
+        '`https://login.microsoftonline.com`',
+      ),
+    }),
+    'What all tenants of Azure share.',
+  ),
+  gcp: group(
+    section({
+      oauth2_endpoint: optional(endpoint, "Where a service account's key is good.", '`https://oauth2.googleapis.com`'),
+      sts_endpoint: optional(endpoint, 'Where foreign tokens are exchanged.', '`https://sts.googleapis.com`'),
+      iam_endpoint: optional(
+        endpoint,
+        'Where service accounts are impersonated.',
+        '`https://iamcredentials.googleapis.com`',
+      ),
+    }),
+    'What all tenants of Google Cloud share.',
   ),
   audit: group(auditSection, 'The audit log.'),
   workers: byDefault(integer(1, 1024), 1, 'Must be 1 in this version.'),
@@ -207,6 +230,12 @@ function daemonConfig(
     cacheMaxBytes: read.cache.max_bytes,
     logLevel: read.log.level,
     maxMessageBytes: read.limits.max_message_bytes,
-    ...(read.aws.sts_endpoint !== undefined && { stsEndpoint: read.aws.sts_endpoint }),
+    authorities: {
+      ...(read.aws.sts_endpoint !== undefined && { awsSts: read.aws.sts_endpoint }),
+      ...(read.azure.authority_host !== undefined && { azure: read.azure.authority_host }),
+      ...(read.gcp.oauth2_endpoint !== undefined && { gcpOauth2: read.gcp.oauth2_endpoint }),
+      ...(read.gcp.sts_endpoint !== undefined && { gcpSts: read.gcp.sts_endpoint }),
+      ...(read.gcp.iam_endpoint !== undefined && { gcpIam: read.gcp.iam_endpoint }),
+    },
   };
 }

@@ -37,6 +37,10 @@ const keyOverrides: readonly KeyOverride[] = [
   key('KEYPROXY_LOG_LEVEL', ['log', 'level'], 'Least level that is logged.'),
   key('KEYPROXY_LIMITS_MAX_MESSAGE_BYTES', ['limits', 'max_message_bytes'], 'Largest message.'),
   key('KEYPROXY_AWS_STS_ENDPOINT', ['aws', 'sts_endpoint'], 'Where roles are assumed.'),
+  key('KEYPROXY_AZURE_AUTHORITY_HOST', ['azure', 'authority_host'], 'Where tokens of Azure come from.'),
+  key('KEYPROXY_GCP_OAUTH2_ENDPOINT', ['gcp', 'oauth2_endpoint'], "Where a service account's key is good."),
+  key('KEYPROXY_GCP_STS_ENDPOINT', ['gcp', 'sts_endpoint'], 'Where foreign tokens are exchanged.'),
+  key('KEYPROXY_GCP_IAM_ENDPOINT', ['gcp', 'iam_endpoint'], 'Where service accounts are impersonated.'),
 ];
 
 const listenOverrides: readonly ListenOverride[] = [

@@ -3,9 +3,11 @@ import { dirname, resolve } from 'node:path';
 import type { KeyConfig } from '../kms/key-config.ts';
 import type { ProviderName } from '../kms/key-service.ts';
 import { awsBlock, awsKeyConfig } from './aws-block.ts';
-import { azureBlock, gcpBlock, vaultBlock } from './later-blocks.ts';
+import { azureBlock, azureKeyConfig } from './azure-block.ts';
+import { gcpBlock, gcpKeyConfig } from './gcp-block.ts';
 import { optional, required, type Section, type Shape, section } from './shape.ts';
 import { choice, path, text } from './values.ts';
+import { vaultBlock, vaultKeyConfig } from './vault-block.ts';
 
 /** What the daemon decides and a tenant's file must keep to. */
 export interface TenantFileOptions {
@@ -17,9 +19,6 @@ export interface TenantFileOptions {
 
 const providers = ['aws_kms', 'azure_kv', 'gcp_kms', 'vault', 'local'] as const satisfies readonly ProviderName[];
 
-/** The providers of this version. */
-const offered: readonly ProviderName[] = ['aws_kms', 'local'];
-
 const localBlock = section({
   key_name: required(
     text('1 to 128 characters of [A-Za-z0-9._/-]', /^[A-Za-z0-9._/-]{1,128}$/),
@@ -29,22 +28,15 @@ const localBlock = section({
 });
 
 /** The keys `provider` and one for each provider's block. */
-export function keyFields(options: TenantFileOptions) {
+export function keyFields({ trustedEndpoints: trusted }: TenantFileOptions) {
+  const when = 'with its `provider`';
   return {
     provider: required(choice(providers), 'Whose key service holds the key; names the block that must be there.'),
-    aws_kms: optional(awsBlock(options.trustedEndpoints), 'A key of AWS KMS.', 'with its `provider`'),
-    azure_kv: optional(
-      azureBlock(options.trustedEndpoints),
-      'A key of Azure Key Vault. Not in this version.',
-      'with its `provider`',
-    ),
-    gcp_kms: optional(gcpBlock(), 'A key of Google Cloud KMS. Not in this version.', 'with its `provider`'),
-    vault: optional(
-      vaultBlock(options.trustedEndpoints),
-      'A key of HashiCorp Vault or OpenBao. Not in this version.',
-      'with its `provider`',
-    ),
-    local: optional(localBlock, 'A key in a file, for development: needs `allow_local`.', 'with its `provider`'),
+    aws_kms: optional(awsBlock(trusted), 'A key of AWS KMS.', when),
+    azure_kv: optional(azureBlock(trusted), 'A key of Azure Key Vault or of a managed HSM.', when),
+    gcp_kms: optional(gcpBlock(trusted), 'A key of Google Cloud KMS.', when),
+    vault: optional(vaultBlock(trusted), 'A key of HashiCorp Vault or OpenBao.', when),
+    local: optional(localBlock, 'A key in a file, for development: needs `allow_local`.', when),
   };
 }
 
@@ -52,6 +44,9 @@ export function keyFields(options: TenantFileOptions) {
 export interface KeyValues {
   readonly provider: ProviderName;
   readonly aws_kms: Parameters<typeof awsKeyConfig>[0] | undefined;
+  readonly azure_kv: Parameters<typeof azureKeyConfig>[0] | undefined;
+  readonly gcp_kms: Parameters<typeof gcpKeyConfig>[0] | undefined;
+  readonly vault: Parameters<typeof vaultKeyConfig>[0] | undefined;
   readonly local: { readonly key_name: string; readonly key_file: string } | undefined;
 }
 
@@ -64,9 +59,6 @@ export function keyShape(options: TenantFileOptions): Shape<KeyValues> {
 export function checkKey(values: Partial<KeyValues>, key: Section, options: TenantFileOptions): void {
   const { provider } = values;
   if (provider === undefined) return;
-  if (!offered.includes(provider)) {
-    key.problem('provider', `provider ${provider} is not in this version of keyproxy; ${offered.join(' and ')} are`);
-  }
   if (provider === 'local' && !options.allowLocal) {
     key.problem('provider', "local is for development and must be allowed by allow_local: true in the daemon's file");
   }
@@ -78,12 +70,29 @@ export function checkKey(values: Partial<KeyValues>, key: Section, options: Tena
   }
 }
 
-/** The key as a provider takes it; undefined where its block is not there. Paths are taken from the folder of `file`. */
-export function keyConfig(values: KeyValues, file: string): KeyConfig | undefined {
-  if (values.provider === 'aws_kms' && values.aws_kms !== undefined) return awsKeyConfig(values.aws_kms);
-  if (values.provider === 'local' && values.local !== undefined) {
-    const { key_name: keyName, key_file: keyFile } = values.local;
-    return { provider: 'local', keyName, keyFile: resolve(dirname(file), keyFile) };
+/** Where a key stands. */
+export interface KeyPlace {
+  /** The tenant's file; its relative paths begin in its folder. */
+  readonly file: string;
+  readonly tenantId: string;
+}
+
+/** The key as a provider takes it; undefined where its block is not there. */
+export function keyConfig(values: Partial<KeyValues>, { file, tenantId }: KeyPlace): KeyConfig | undefined {
+  const absolute = (path: string) => resolve(dirname(file), path);
+  const { provider, aws_kms, azure_kv, gcp_kms, vault, local } = values;
+  switch (provider) {
+    case 'aws_kms':
+      return aws_kms && awsKeyConfig(aws_kms);
+    case 'azure_kv':
+      return azure_kv && azureKeyConfig(azure_kv, absolute);
+    case 'gcp_kms':
+      return gcp_kms && gcpKeyConfig(gcp_kms, absolute);
+    case 'vault':
+      return vault && vaultKeyConfig(vault, { tenantId, absolute });
+    case 'local':
+      return local && { provider, keyName: local.key_name, keyFile: absolute(local.key_file) };
+    default:
+      return undefined;
   }
-  return undefined;
 }

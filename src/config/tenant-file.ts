@@ -4,7 +4,15 @@
  */
 import { isTenantId, type TenantId, tenantIdRule } from '../base/ids.ts';
 import { type KeyConfig, keyIdOf } from '../kms/key-config.ts';
-import { checkKey, type KeyValues, keyConfig, keyFields, keyShape, type TenantFileOptions } from './key-block.ts';
+import {
+  checkKey,
+  type KeyPlace,
+  type KeyValues,
+  keyConfig,
+  keyFields,
+  keyShape,
+  type TenantFileOptions,
+} from './key-block.ts';
 import { type Parsed, ProblemCollector } from './problem.ts';
 import { readShape } from './read.ts';
 import {
@@ -31,6 +39,8 @@ export interface TenantConfig {
   readonly environment?: string;
   /** The key that wraps. */
   readonly key: KeyConfig;
+  /** Keys that data keys are wrapped for as well; tried in this order where the key before gives no answer. */
+  readonly replicas: readonly KeyConfig[];
   /** Keys that may still unwrap. */
   readonly retired: readonly KeyConfig[];
   /** Root keys end after `intervalDays` where rotation is enabled. */
@@ -58,6 +68,9 @@ const tenantId: Shape<TenantId> = scalar(tenantIdRule, (value) => {
   if (typeof value !== 'string') return { wrong: `must be text: put the ${typeof value} in quotes` };
   return isTenantId(value) ? { value } : { wrong: `must be ${tenantIdRule}` };
 });
+
+/** Most replicas of a key: a message of the format names each of them in its header. */
+const maxReplicas = 4;
 
 const notActedOn = 'Accepted, not acted on in this version.';
 
@@ -116,7 +129,14 @@ const settings = {
     'What may be decrypted beside what keyproxy wrote.',
   ),
   canary: group(
-    section({ interval_seconds: byDefault(integer(10, 300, 'seconds'), 60, `Time between probes. ${notActedOn}`) }),
+    section({
+      interval_seconds: byDefault(
+        integer(10, 300, 'seconds'),
+        60,
+        'Longest time for which an answer counts as proof that the key may be used, where data keys are wrapped ' +
+          'without a call: RSA keys of Azure and Google.',
+      ),
+    }),
     'How often the key service is asked whether the key may still be used.',
   ),
   limits: group(
@@ -147,7 +167,13 @@ export function tenantFields(options: TenantFileOptions) {
   const encryption = section(
     {
       ...keyFields(options),
-      replicas: byDefault(list(key, 'a list of keys'), [], 'Must be empty in this version.', '[]'),
+      replicas: byDefault(
+        list(key, 'a list of keys'),
+        [],
+        'Keys that every data key is wrapped for as well, in other regions or at other providers: each a provider and ' +
+          'its block. Tried in order where the key before gives no answer, never where it refuses. At most 4.',
+        '[]',
+      ),
       retired: byDefault(
         list(key, 'a list of keys'),
         [],
@@ -158,10 +184,10 @@ export function tenantFields(options: TenantFileOptions) {
     },
     (values, place) => {
       checkKey(values, place, options);
-      if ((values.replicas?.length ?? 0) > 0) {
-        place.problem('replicas', 'replicas are not in this version of keyproxy; leave the list empty');
+      if ((values.replicas?.length ?? 0) > maxReplicas) {
+        place.problem('replicas', `has more than ${maxReplicas} keys, and each is one more call for a new data key`);
       }
-      checkRetired(values, values.retired ?? [], place);
+      checkNames(values, place);
     },
   );
   return {
@@ -175,18 +201,23 @@ export function tenantFields(options: TenantFileOptions) {
   };
 }
 
-/** A key is current or retired, once: which of its settings hold must not depend on an order. */
-function checkRetired(current: Partial<KeyValues>, retired: readonly KeyValues[], place: Section): void {
-  const seen = new Set([keyName(current)]);
-  for (const key of retired) {
-    const name = keyName(key);
-    if (name !== undefined && seen.has(name)) place.problem('retired', 'names the current key, or one key twice');
-    seen.add(name);
+/** A key has one part in a tenant, once: which of its settings hold must not depend on an order. */
+function checkNames(
+  values: Partial<KeyValues> & { readonly replicas?: readonly KeyValues[]; readonly retired?: readonly KeyValues[] },
+  place: Section,
+): void {
+  const seen = new Set([keyName(values)]);
+  for (const list of ['replicas', 'retired'] as const) {
+    for (const key of values[list] ?? []) {
+      const name = keyName(key);
+      if (name !== undefined && seen.has(name)) place.problem(list, 'names a key that has its part already');
+      seen.add(name);
+    }
   }
 }
 
-function keyName({ provider, aws_kms, local }: Partial<KeyValues>): string | undefined {
-  const config = provider && keyConfig({ provider, aws_kms, local }, '');
+function keyName(values: Partial<KeyValues>): string | undefined {
+  const config = keyConfig(values, { file: '', tenantId: '' });
   return config && keyIdOf(config);
 }
 
@@ -202,7 +233,8 @@ export function parseTenantFile(text: string, file: string, options: TenantFileO
 
 function tenantConfig(read: Values<ReturnType<typeof tenantFields>>, file: string): TenantConfig | undefined {
   const { encryption } = read;
-  const key = keyConfig(encryption, file);
+  const place = { file, tenantId: read.tenant_id };
+  const key = keyConfig(encryption, place);
   if (key === undefined) return undefined;
   const { limits } = encryption;
   return {
@@ -210,7 +242,8 @@ function tenantConfig(read: Values<ReturnType<typeof tenantFields>>, file: strin
     customer: read.customer,
     ...(read.environment !== undefined && { environment: read.environment }),
     key,
-    retired: encryption.retired.map((values) => keyConfig(values, file)).filter((config) => config !== undefined),
+    replicas: keyConfigs(encryption.replicas, place),
+    retired: keyConfigs(encryption.retired, place),
     rotation: { enabled: encryption.key_rotation.enabled, intervalDays: encryption.key_rotation.interval_days },
     cache: {
       ttlSeconds: encryption.cache_config.ttl_seconds,
@@ -231,4 +264,8 @@ function tenantConfig(read: Values<ReturnType<typeof tenantFields>>, file: strin
       alertOnFailures: encryption.audit.alert_on_failures,
     },
   };
+}
+
+function keyConfigs(keys: readonly KeyValues[], place: KeyPlace): KeyConfig[] {
+  return keys.map((values) => keyConfig(values, place)).filter((config) => config !== undefined);
 }

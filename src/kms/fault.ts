@@ -37,6 +37,11 @@ export interface KmsErrorDetails {
   readonly providerCode?: string;
   /** The provider's request id: finds the entry in the customer's own audit log. */
   readonly requestId?: string;
+  /**
+   * The next step for whoever has to act, as a clause of keyproxy's own: it follows the reason's sentence in what
+   * callers and operators read. Never the provider's text, never input bytes.
+   */
+  readonly advice?: string;
   readonly cause?: unknown;
 }
 
@@ -53,6 +58,11 @@ export class KmsError extends Error {
     this.fault = fault;
     this.details = details;
   }
+}
+
+/** The error for a wait that `reason` ended before there was an answer. */
+export function gaveUp(call: { readonly provider: string; readonly operation: string }, reason: unknown): KmsError {
+  return new KmsError({ kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' }, { ...call, cause: reason });
 }
 
 /** The public reason of a fault. A data fault has none of its own: it is one more decryption failure. */

@@ -1,31 +1,51 @@
-/** A tenant's keys: the one that new data goes under, and those that may still be read. */
+/**
+ * A tenant's keys, by the part that each has: new data goes under the current key and under every replica; retired
+ * keys only open what they wrapped.
+ */
 import type { EncryptedDataKey } from '../base/encrypted-data-key.ts';
 import type { KeyService } from './key-service.ts';
 
-/** An entry together with the key that wrapped it. */
+/** An entry together with a key that opens it. */
 export interface OwnedEntry {
   readonly service: KeyService;
   readonly entry: EncryptedDataKey;
 }
 
+/** The keys that a ring is made of; it takes them over. */
+export interface RingKeys {
+  readonly current: KeyService;
+  readonly replicas?: readonly KeyService[];
+  readonly retired?: readonly KeyService[];
+}
+
 export class KeyRing implements AsyncDisposable {
   /** New data goes under this key. */
   readonly current: KeyService;
+  /** The current key and, in their order, its replicas: new data goes under all of them. */
+  readonly writers: readonly KeyService[];
   readonly #all: readonly KeyService[];
 
-  constructor(current: KeyService, retired: readonly KeyService[]) {
+  constructor({ current, replicas = [], retired = [] }: RingKeys) {
     this.current = current;
-    this.#all = [current, ...retired];
+    this.writers = [current, ...replicas];
+    this.#all = [...this.writers, ...retired];
   }
 
-  /** Those entries that one of the keys wrapped, in the order they came; what no key knows is left out. */
+  /**
+   * Each entry with each key that opens it, in the order in which they are to be tried: the current key, replicas,
+   * retired keys. What no key knows is left out.
+   */
   owned(entries: readonly EncryptedDataKey[]): OwnedEntry[] {
     const found: OwnedEntry[] = [];
-    for (const entry of entries) {
-      const service = this.#all.find((candidate) => candidate.owns(entry));
-      if (service !== undefined) found.push({ service, entry });
+    for (const service of this.#all) {
+      for (const entry of entries) if (service.owns(entry)) found.push({ service, entry });
     }
     return found;
+  }
+
+  /** Whether every key that new data goes under opens one of `entries`. */
+  covers(entries: readonly EncryptedDataKey[]): boolean {
+    return this.writers.every((service) => entries.some((entry) => service.owns(entry)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

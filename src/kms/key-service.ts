@@ -8,6 +8,7 @@
 import type { EncryptedDataKey } from '../base/encrypted-data-key.ts';
 import type { EncryptionContext } from '../base/encryption-context.ts';
 import type { SecretBytes } from '../base/secret.ts';
+import type { Finding } from './finding.ts';
 
 /** As in the tenant file. */
 export type ProviderName = 'aws_kms' | 'azure_kv' | 'gcp_kms' | 'vault' | 'local';
@@ -49,4 +50,20 @@ export interface KeyService extends AsyncDisposable {
 
   /** Unwraps an entry that it owns. A wrong context, where the provider binds it, and changed bytes are data faults. */
   unwrap(request: { entry: EncryptedDataKey; context: EncryptionContext; signal: AbortSignal }): Promise<SecretBytes>;
+
+  /**
+   * Wraps an entry that it owns anew, under the key's newest version, while the plaintext stays with the provider.
+   * Absent where the provider cannot do that for this kind of key: then it is unwrapped and wrapped.
+   */
+  rewrap?(request: {
+    entry: EncryptedDataKey;
+    context: EncryptionContext;
+    signal: AbortSignal;
+  }): Promise<EncryptedDataKey>;
+
+  /**
+   * Looks at key and permissions beyond what a round trip tells, for `keyproxy validate`: which feature lacks which
+   * permission. Absent where there is nothing to look at. Unlike the calls above it does not throw.
+   */
+  inspect?(request: { context: EncryptionContext; signal: AbortSignal }): Promise<Finding[]>;
 }

@@ -1,11 +1,8 @@
 /** Reports every call to a key service with its outcome and its time, whatever the provider. */
 import type { Clock } from '../base/clock.ts';
-import type { EncryptedDataKey } from '../base/encrypted-data-key.ts';
+import { decorated, type KmsOperation } from './decorated.ts';
 import { KmsError } from './fault.ts';
 import type { KeyService } from './key-service.ts';
-
-/** What was asked of a key service. */
-export type KmsOperation = 'generate' | 'wrap' | 'unwrap';
 
 /** How it ended: an answer in the customer's name (`ok`, `refusal`), none (`outage`), or anything else (`fault`). */
 export type KmsOutcome = 'ok' | 'refusal' | 'outage' | 'fault';
@@ -21,14 +18,14 @@ export interface KmsCall {
 
 /** Wraps `service` so that `report` is told of each call once it has ended. */
 export function observed(service: KeyService, clock: Clock, report: (call: KmsCall) => void): KeyService {
-  async function timed<R>(operation: KmsOperation, run: () => Promise<R>): Promise<R> {
+  return decorated(service, async (operation, signal, call) => {
     const start = clock.monotonic();
     const done = (outcome: KmsOutcome, error?: KmsError) => {
       const seconds = (clock.monotonic() - start) / 1000;
       report({ provider: service.provider, operation, outcome, seconds, ...(error && { error }) });
     };
     try {
-      const result = await run();
+      const result = await call(signal);
       done('ok');
       return result;
     } catch (error) {
@@ -36,17 +33,7 @@ export function observed(service: KeyService, clock: Clock, report: (call: KmsCa
       else done('fault');
       throw error;
     }
-  }
-  return {
-    provider: service.provider,
-    keyId: service.keyId,
-    owns: (entry: EncryptedDataKey) => service.owns(entry),
-    describe: (entry) => service.describe(entry),
-    generate: (request) => timed('generate', () => service.generate(request)),
-    wrap: (request) => timed('wrap', () => service.wrap(request)),
-    unwrap: (request) => timed('unwrap', () => service.unwrap(request)),
-    [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
-  };
+  });
 }
 
 function outcomeOf(error: KmsError): KmsOutcome {

@@ -4,7 +4,9 @@
  */
 import { type Backoff, fullJitter } from '../base/backoff.ts';
 import { type Clock, pause } from '../base/clock.ts';
+import { CircuitOpen } from './circuit-breaker.ts';
 import { startDeadline } from './deadline.ts';
+import { decorated } from './decorated.ts';
 import { KmsError } from './fault.ts';
 import type { KeyService } from './key-service.ts';
 
@@ -56,7 +58,7 @@ export async function callWithRetry<T>(
 
 /** Milliseconds until the next attempt, or undefined where there is to be none. */
 function delayAfter(error: unknown, failures: number, random: () => number): number | undefined {
-  if (!(error instanceof KmsError) || error.fault.kind !== 'outage') return undefined;
+  if (!(error instanceof KmsError) || error.fault.kind !== 'outage' || error instanceof CircuitOpen) return undefined;
   const { reason, retryAfterMs } = error.fault;
   const backoff = reason === 'KEY_SERVICE_THROTTLED' ? throttledBackoff : outageBackoff;
   // Retry-After is a floor; jitter on top of it keeps those who were told the same from coming back together.
@@ -65,17 +67,5 @@ function delayAfter(error: unknown, failures: number, random: () => number): num
 
 /** The same key service with retries, so that whoever calls it sees one port. Takes `service` over. */
 export function withRetries(service: KeyService, options: RetryOptions): KeyService {
-  function retried<T>(signal: AbortSignal, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    return callWithRetry(attempt, { ...options, signal });
-  }
-  return {
-    provider: service.provider,
-    keyId: service.keyId,
-    owns: (entry) => service.owns(entry),
-    describe: (entry) => service.describe(entry),
-    generate: (request) => retried(request.signal, (signal) => service.generate({ ...request, signal })),
-    wrap: (request) => retried(request.signal, (signal) => service.wrap({ ...request, signal })),
-    unwrap: (request) => retried(request.signal, (signal) => service.unwrap({ ...request, signal })),
-    [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
-  };
+  return decorated(service, (_operation, signal, call) => callWithRetry(call, { ...options, signal }));
 }

@@ -3,7 +3,7 @@
  * beside the provider's own table, from `kms:` and `sts:` error references.
  */
 import type { KmsFault } from '../../src/kms/fault.ts';
-import type { Fault } from '../simulators/aws/faults.ts';
+import type { Fault } from '../simulators/http/fault.ts';
 import type { AwsKeyInHand, AwsWorld } from './aws-world.ts';
 import type { KeyOperation } from './calls.ts';
 import type { FaultCase, SilenceCase } from './key-service.contract.ts';

@@ -2,7 +2,7 @@
 import { KMSClient, ListAliasesCommand } from '@aws-sdk/client-kms';
 import { describe, expect, it } from 'vitest';
 import { forEachRequest } from '../../src/kms/aws/connection.ts';
-import type { AwsIdentity } from '../../src/kms/aws/renewing.ts';
+import type { AwsIdentity } from '../../src/kms/aws/identity.ts';
 import { startAwsSimulator } from '../simulators/aws/server.ts';
 
 /** Sends `requests` one after the other with credentials of `leftMs` that can be got once only. */

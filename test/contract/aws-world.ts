@@ -1,8 +1,8 @@
 /** Keys of the AWS simulator, opened through the AWS provider. */
 import type { EncryptedDataKey } from '../../src/base/encrypted-data-key.ts';
 import type { AwsCredentials } from '../../src/kms/aws/credentials.ts';
+import type { AwsIdentity } from '../../src/kms/aws/identity.ts';
 import { openAwsCredentials, openAwsKey } from '../../src/kms/aws/open.ts';
-import type { AwsIdentity } from '../../src/kms/aws/renewing.ts';
 import type { KeyService } from '../../src/kms/key-service.ts';
 import type { KeySpec } from '../simulators/aws/keys.ts';
 import { type AwsSimulator, type SimulatedRole, startAwsSimulator } from '../simulators/aws/server.ts';

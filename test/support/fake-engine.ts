@@ -89,7 +89,7 @@ export class FakeEngine {
       settings: { ...usualSettings, ...settings },
       provider: current.provider,
       keyIds: [current.keyId, ...retired.map((key) => key.keyId)],
-      openKeys: openKeys ?? (async () => new KeyRing(current, retired)),
+      openKeys: openKeys ?? (async () => new KeyRing({ current, retired })),
       contact: {},
     });
     const { cacheTtlMs: ttlMs, cacheMaxEntries: maxEntries } = tenant.settings;

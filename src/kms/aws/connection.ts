@@ -1,7 +1,7 @@
 /** How the AWS SDK is made to talk: no retries and no time limits of its own making, connections that stay open. */
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import type { AwsIdentity } from './renewing.ts';
+import type { AwsIdentity } from './identity.ts';
 
 /** More than the engine's own limit on concurrent calls, so that none waits here unseen. */
 const maxSockets = 128;

@@ -6,10 +6,11 @@
 import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers';
 import type { Clock } from '../../base/clock.ts';
 import { KmsError } from '../fault.ts';
+import { RenewingCredentials } from '../renewing.ts';
 import { AwsConnections, forEachRequest } from './connection.ts';
 import { kmsErrorFrom } from './failure.ts';
 import { assumeRoleFaults } from './faults.ts';
-import { type AwsIdentity, RenewingCredentials } from './renewing.ts';
+import type { AwsIdentity } from './identity.ts';
 import { sessionName } from './session-name.ts';
 
 export interface AwsCredentialOptions {
@@ -37,7 +38,7 @@ export interface AwsCredentialScope {
 
 /** Credentials in use, until it is disposed of. */
 export interface AwsCredentialLease extends Disposable {
-  readonly credentials: RenewingCredentials;
+  readonly credentials: RenewingCredentials<AwsIdentity>;
 }
 
 /** When the credentials of one scope expire: a gauge. */
@@ -60,7 +61,7 @@ const untilItsEnd = new AbortController().signal;
 
 interface SharedSource {
   readonly scope: AwsCredentialScope & { readonly role: { readonly arn: string; readonly externalId: string } };
-  readonly credentials: RenewingCredentials;
+  readonly credentials: RenewingCredentials<AwsIdentity>;
   users: number;
 }
 
@@ -68,7 +69,7 @@ interface SharedSource {
 export class AwsCredentials implements Disposable {
   readonly #options: AwsCredentialOptions;
   readonly #connections = new AwsConnections();
-  readonly #own: RenewingCredentials;
+  readonly #own: RenewingCredentials<AwsIdentity>;
   readonly #sources = new Map<string, SharedSource>();
 
   constructor(options: AwsCredentialOptions) {
@@ -123,9 +124,9 @@ export class AwsCredentials implements Disposable {
     };
   }
 
-  #renewing(fetch: () => Promise<AwsIdentity>): RenewingCredentials {
+  #renewing(fetch: () => Promise<AwsIdentity>): RenewingCredentials<AwsIdentity> {
     const { clock, random, timeoutMs } = this.#options;
-    return new RenewingCredentials({ clock, random, timeoutMs, fetch });
+    return new RenewingCredentials({ provider: 'aws_kms', clock, random, timeoutMs, fetch });
   }
 
   /** Assumes the role of a scope; where STS finds our own credentials stale, once more with renewed ones. */

@@ -42,14 +42,6 @@ export function emptyAnswer(operation: string): KmsError {
   );
 }
 
-/** The error for a wait that `reason` ended before there was an answer. */
-export function gaveUp(operation: string, reason: unknown): KmsError {
-  return new KmsError(
-    { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' },
-    { provider: 'aws_kms', operation, cause: reason },
-  );
-}
-
 /** The SDK marks what it parsed as the service's own error with `$fault`; `Unknown` is what it calls all the rest. */
 function answerOf(sdkError: Fields, metadata: Fields): FailedAnswer {
   const code = '$fault' in sdkError ? text(sdkError['name'], codePattern) : undefined;

@@ -1,7 +1,7 @@
 /** What kind of key it is that a configuration names: asked of DescribeKey once, for all calls that need to know. */
 import { untilAborted } from '../../base/until-aborted.ts';
-import { KmsError } from '../fault.ts';
-import { emptyAnswer, gaveUp } from './failure.ts';
+import { gaveUp, KmsError } from '../fault.ts';
+import { emptyAnswer } from './failure.ts';
 import { type KeyStyle, styleOfKey, symmetricStyle } from './key-style.ts';
 import type { KmsCalls } from './kms-calls.ts';
 
@@ -34,7 +34,7 @@ export class LearnedStyle {
       this.#style = await untilAborted(this.#asking, signal);
       return this.#style;
     } catch (error) {
-      throw error instanceof KmsError ? error : gaveUp(operation, error);
+      throw error instanceof KmsError ? error : gaveUp({ provider: 'aws_kms', operation }, error);
     }
   }
 

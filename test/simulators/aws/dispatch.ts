@@ -1,13 +1,14 @@
 /**
  * One request from its bytes to its answer: which service, who signed, which injected fault, which operation.
  *
- * Knows no sockets; what a fault does to the connection is `delivery.ts`.
+ * Knows no sockets; what a fault does to the connection is `../http/delivery.ts`.
  */
 import { randomUUID } from 'node:crypto';
 import { pause, systemClock } from '../../../src/base/clock.ts';
+import type { Answer } from '../http/delivery.ts';
+import type { Fault, Faults } from '../http/fault.ts';
 import type { Call } from './calls.ts';
 import { contentTypes, errorBody, kmsError, ServiceError, type ServiceName, stsError } from './errors.ts';
-import type { Fault, Faults } from './faults.ts';
 import type { CredentialStore, Role } from './identities.ts';
 import type { KeyStore } from './keys.ts';
 import { kmsOperations } from './kms.ts';
@@ -23,18 +24,17 @@ export interface SimulatedCloud {
   readonly credentials: CredentialStore;
   readonly roles: Map<string, Role>;
   readonly keys: KeyStore;
-  readonly faults: Faults;
+  readonly faults: Faults<AwsFaultTarget>;
   readonly rateLimit: RateLimit;
   readonly calls: Call[];
 }
 
-/** An HTTP answer, and the fault that its delivery suffers. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
-  readonly fault?: Fault;
-}
+/** What a fault is chosen by. */
+export type AwsFaultTarget = {
+  readonly service: ServiceName;
+  readonly operation: string;
+  readonly keyArn: string | undefined;
+};
 
 /** What becomes known of a call while it is answered. */
 interface Notes {
@@ -147,7 +147,7 @@ function identify(request: SignedRequest, cloud: SimulatedCloud, notes: Notes): 
 /** Lets the call meet its fault; `replaced` when the operation does not run at all. */
 async function suffer(cloud: SimulatedCloud, notes: Notes, signal: AbortSignal): Promise<'runs' | 'replaced'> {
   const { service, operation, keyArn } = notes;
-  const fault = cloud.faults.take({ service, operation, ...(keyArn === undefined ? {} : { keyArn }) });
+  const fault = cloud.faults.take({ service, operation, keyArn });
   if (fault === undefined) return 'runs';
   notes.fault = fault;
   switch (fault.kind) {

@@ -6,10 +6,10 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Clock } from '../../../src/base/clock.ts';
+import { deliver } from '../http/delivery.ts';
+import { Faults } from '../http/fault.ts';
 import { type Call, type CallFilter, countCalls } from './calls.ts';
-import { deliver } from './delivery.ts';
-import { dispatch, type SimulatedCloud } from './dispatch.ts';
-import { Faults } from './faults.ts';
+import { type AwsFaultTarget, dispatch, type SimulatedCloud } from './dispatch.ts';
 import { CredentialStore, type IssuedCredentials, newUniqueId, type Role } from './identities.ts';
 import { KeyPairSource } from './key-pairs.ts';
 import { KeyStore } from './keys.ts';
@@ -53,7 +53,7 @@ export interface AwsSimulator extends AsyncDisposable {
   readonly endpoint: string;
   /** keyproxy's own identity, a user with every permission; its secret is new in every run. */
   readonly platform: SimulatedUser;
-  readonly faults: Faults;
+  readonly faults: Faults<AwsFaultTarget>;
   /** Every call so far, in the order of their answers. */
   readonly calls: readonly Call[];
   /** Number of calls of an operation that fit the filter. */

@@ -40,7 +40,7 @@ ${more}`;
 function world() {
   const engine = new FakeEngine();
   const { clock, registry, cache } = engine;
-  const services = new KeyServices({ clock, stsEndpoint: undefined });
+  const services = new KeyServices({ clock, authorities: {}, trustedEndpoints: [] });
   const changes: string[] = [];
   const calls: string[] = [];
   const tenants = new TenantSet({

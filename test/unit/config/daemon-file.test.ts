@@ -29,6 +29,7 @@ test('a file that names only the tenants gets every default', () => {
     cacheMaxBytes: 64 * 2 ** 20,
     logLevel: 'info',
     maxMessageBytes: 4 * 2 ** 20,
+    authorities: {},
   });
 });
 
@@ -46,6 +47,8 @@ cache: { max_bytes: 1GiB }
 limits: { max_message_bytes: 1048576 }
 log: { level: debug }
 aws: { sts_endpoint: "http://127.0.0.1:4566" }
+azure: { authority_host: "https://login.microsoftonline.us" }
+gcp: { oauth2_endpoint: "https://oauth2.example.com", sts_endpoint: "https://sts.example.com", iam_endpoint: "https://iam.example.com" }
 audit: { path: stdout, on_failure: refuse }
 workers: 1
 `;
@@ -62,7 +65,13 @@ workers: 1
     cacheMaxBytes: 2 ** 30,
     logLevel: 'debug',
     maxMessageBytes: 2 ** 20,
-    stsEndpoint: 'http://127.0.0.1:4566',
+    authorities: {
+      awsSts: 'http://127.0.0.1:4566',
+      azure: 'https://login.microsoftonline.us',
+      gcpOauth2: 'https://oauth2.example.com',
+      gcpSts: 'https://sts.example.com',
+      gcpIam: 'https://iam.example.com',
+    },
   });
 });
 
@@ -167,7 +176,7 @@ describe('environment variables', () => {
       cacheMaxBytes: 8 * 2 ** 20,
       logLevel: 'trace',
       maxMessageBytes: 65536,
-      stsEndpoint: 'https://sts.example.com',
+      authorities: { awsSts: 'https://sts.example.com' },
     });
   });
 

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { TenantFileOptions } from '../../../src/config/key-block.ts';
 import { ConfigError, describeProblems } from '../../../src/config/problem.ts';
 import { parseTenantFile } from '../../../src/config/tenant-file.ts';
+import { keyIdOf } from '../../../src/kms/key-config.ts';
 
 const fixtures = resolve(import.meta.dirname, '../../support/fixtures/config');
 const strict: TenantFileOptions = { allowLocal: false, trustedEndpoints: [] };
@@ -40,6 +41,7 @@ describe("the seed's byok_config.yaml", () => {
         region: 'us-east-1',
         role: { arn: 'arn:aws:iam::123456789:role/byok-access', externalId: 'unique-external-id-12345' },
       },
+      replicas: [],
       retired: [],
       rotation: { enabled: true, intervalDays: 90 },
       cache: { ttlSeconds: 86400, maxEntries: 1000, warmStart: false },
@@ -67,6 +69,7 @@ test('every key that a file says wins over its default, and relative key files a
       role: { arn: 'arn:aws-us-gov:iam::123456789012:role/team/keyproxy', externalId: 'a,b.c@d:e/f-g=h' },
       endpoint: 'https://vpce-1.kms.us-gov-west-1.vpce.amazonaws.com',
     },
+    replicas: [],
     retired: [
       { provider: 'aws_kms', keyArn: 'arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/old', region: 'us-gov-west-1' },
       { provider: 'local', keyName: 'first', keyFile: '/etc/tenants/keys/first.key' },
@@ -79,6 +82,71 @@ test('every key that a file says wins over its default, and relative key files a
     limits: { kmsCallsPerSecond: 1, kmsConcurrency: 2, kmsTimeoutMs: 100, maxUnprovenSeconds: 60 },
     audit: { logAllOperations: false, alertOnFailures: false },
   });
+});
+
+test('a key of each provider is read with each of its credentials, and its paths are taken from the file', () => {
+  const text = readFileSync(resolve(fixtures, 'every-provider.yaml'), 'utf8');
+  const { config, problems } = parseTenantFile(text, '/etc/tenants/i.yaml', strict);
+  expect(problems).toEqual([]);
+  const clientId = '11111111-2222-3333-4444-555555555555';
+  const directory = { tenant: 'initech.onmicrosoft.com', clientId };
+  const vaultKey = { provider: 'vault', keyName: 'platform-cmk' };
+  expect(config?.key).toEqual({
+    ...{ provider: 'azure_kv', vaultUrl: 'https://initech.vault.azure.net', keyName: 'platform-cmk' },
+    ...{ keyVersion: '0123456789abcdef0123456789abcdef', ...directory, credential: { kind: 'managed_identity' } },
+  });
+  expect(config?.replicas).toEqual([
+    {
+      ...{ provider: 'azure_kv', vaultUrl: 'https://initech.managedhsm.azure.net', keyName: 'platform-cmk' },
+      tenant: '99999999-2222-3333-4444-555555555555',
+      credential: { kind: 'workload_identity', tokenFile: '/etc/tenants/tokens/azure' },
+    },
+    {
+      provider: 'gcp_kms',
+      keyName: 'projects/initech-prod/locations/europe-west1/keyRings/platform/cryptoKeys/cmk',
+      keyVersion: '3',
+      impersonate: 'keyproxy@initech-prod.iam.gserviceaccount.com',
+      credential: { kind: 'workload_identity_federation', file: '/etc/tenants/federation.json' },
+    },
+    {
+      ...{ ...vaultKey, address: 'https://vault.initech.example:8200', mount: 'keys/transit' },
+      ...{ namespace: 'admin/platform', caFile: '/etc/tenants/initech-ca.pem' },
+      auth: {
+        ...{ method: 'kubernetes', mount: 'clusters/prod', role: 'keyproxy' },
+        audience: 'https://vault.initech.example',
+        tokenFile: '/var/run/secrets/keyproxy/tokens/initech',
+      },
+    },
+    {
+      ...{ ...vaultKey, address: 'https://vault-dr.initech.example', mount: 'transit' },
+      auth: { method: 'approle', mount: 'approle', roleId: '6c1a', secretIdFile: '/etc/tenants/secret-id' },
+    },
+  ]);
+  expect(config?.retired).toEqual([
+    {
+      ...{ provider: 'azure_kv', vaultUrl: 'https://initech-old.vault.azure.net', keyName: 'cmk', ...directory },
+      credential: { kind: 'client_secret_file', file: '/run/secrets/initech' },
+    },
+    {
+      provider: 'gcp_kms',
+      keyName: 'projects/example.com:initech/locations/global/keyRings/old/cryptoKeys/cmk',
+      credential: { kind: 'service_account_file', file: '/run/secrets/initech.json' },
+      endpoint: 'https://kms.example.com',
+    },
+    {
+      provider: 'gcp_kms',
+      keyName: 'projects/initech-prod/locations/us/keyRings/old/cryptoKeys/cmk',
+      credential: { kind: 'application_default' },
+    },
+  ]);
+  const ids = [config?.key, ...(config?.replicas ?? [])].map((key) => key && keyIdOf(key));
+  expect(ids).toEqual([
+    'https://initech.vault.azure.net/keys/platform-cmk',
+    'https://initech.managedhsm.azure.net/keys/platform-cmk',
+    'projects/initech-prod/locations/europe-west1/keyRings/platform/cryptoKeys/cmk',
+    'https://vault.initech.example:8200/v1/admin/platform/keys/transit/keys/platform-cmk',
+    'https://vault-dr.initech.example/v1/transit/keys/platform-cmk',
+  ]);
 });
 
 test('a file with five mistakes gives five problems with their lines, in one message', () => {
@@ -107,15 +175,34 @@ const faults: Readonly<Record<string, readonly RegExp[]>> = {
   'endpoint-on-loopback': [/^f.yaml:7: encryption.aws_kms.endpoint: is a loopback .* trusted_endpoints/],
   'endpoint-without-tls': [/^f.yaml:7: encryption.aws_kms.endpoint: must begin with https:.* trusted_endpoints/],
   'key-given-twice': [/^f.yaml:8: encryption.cache_config: the key is given twice, first on line 7; keep one$/],
-  'provider-of-a-later-version': [
-    /^f.yaml:4: encryption.provider: provider azure_kv is not in this version of keyproxy; aws_kms and local are$/,
+  'credential-without-its-file': [
+    /^f.yaml:5: encryption.azure_kv.client_id: is missing; the credential client_secret_file needs it$/,
+    /^f.yaml:5: encryption.azure_kv.client_secret_file: is missing; the credential client_secret_file needs it$/,
+    /^f.yaml:5: encryption.azure_kv.tenant: is missing; the credential client_secret_file needs it$/,
+    /^f.yaml:8: encryption.azure_kv.token_file: does not go with the credential client_secret_file$/,
   ],
-  'replicas-of-a-later-version': [
-    /^f.yaml:6: encryption.replicas: /,
-    /^f.yaml:10: encryption.cache_config.warm_start: /,
+  'gcp-version-in-name': [
+    /^f.yaml:5: encryption.gcp_kms.service_account_file: is missing; /,
+    /^f.yaml:6: encryption.gcp_kms.key_name: names a version of a key; .* as key_version$/,
+    /^f.yaml:7: encryption.gcp_kms.key_version: must be text: put the number in quotes$/,
+    /^f.yaml:9: encryption.gcp_kms.federation_file: does not go with the credential service_account_file$/,
+    /^f.yaml:10: encryption.gcp_kms.endpoint: is a loopback or link-local address; /,
   ],
+  'vault-login-mixed': [
+    /^f.yaml:6: encryption.vault.address: must begin with https:/,
+    /^f.yaml:7: encryption.vault.mount: must be a path without slashes at its ends, /,
+    /^f.yaml:8: encryption.vault.key_name: must be 1 to 128 characters /,
+    /^f.yaml:9: encryption.vault.auth.audience: is missing; the method kubernetes needs it$/,
+    /^f.yaml:9: encryption.vault.auth.secret_id_file: does not go with kubernetes$/,
+  ],
+  'replica-repeated': [
+    /^f.yaml:6: encryption.replicas: names a key that has its part already$/,
+    /^f.yaml:11: encryption.retired: names a key that has its part already$/,
+  ],
+  'too-many-replicas': [/^f.yaml:6: encryption.replicas: has more than 4 keys, /],
+  'warm-start-of-a-later-version': [/^f.yaml:7: encryption.cache_config.warm_start: /],
   'local-not-allowed': [/^f.yaml:4: encryption.provider: local is for development .*allow_local: true/],
-  'current-key-also-retired': [/^f.yaml:6: encryption.retired: names the current key/],
+  'current-key-also-retired': [/^f.yaml:6: encryption.retired: names a key that has its part already$/],
   'quote-not-closed': [/^f.yaml:2: tenant_identity: is an unknown key; /, /^f.yaml:[45]: /],
   'empty-file': [
     /^f.yaml:1: customer: is missing/,

@@ -3,8 +3,8 @@ import { connect } from 'node:net';
 import { DescribeKeyCommand, GenerateDataKeyCommand, type KMSClient } from '@aws-sdk/client-kms';
 import { describe, expect, it } from 'vitest';
 import { assumed, kmsClient, movableClock, rawCall, refusal } from '../../simulators/aws/clients.ts';
-import type { Fault } from '../../simulators/aws/faults.ts';
 import { startAwsSimulator } from '../../simulators/aws/server.ts';
+import type { Fault } from '../../simulators/http/fault.ts';
 
 const spec = { KeySpec: 'AES_256' } as const;
 

@@ -19,7 +19,7 @@ function tenantOf(id: string, keyIds: readonly [string, ...string[]] = ['cmk'], 
       openKeys ??
       (async () => {
         opened.times += 1;
-        return new KeyRing(key, []);
+        return new KeyRing({ current: key });
       }),
     contact: {},
   });
@@ -40,7 +40,7 @@ describe('Tenant', () => {
     const { tenant } = tenantOf('a', ['cmk'], async () => {
       tries += 1;
       if (tries === 1) throw new Error('not yet');
-      return new KeyRing(new FakeKeyService('cmk'), []);
+      return new KeyRing({ current: new FakeKeyService('cmk') });
     });
     await expect(tenant.keys()).rejects.toThrow('not yet');
     expect((await tenant.keys()).current.keyId).toBe('cmk');
@@ -60,7 +60,7 @@ describe('Tenant', () => {
     const { tenant, key } = tenantOf('a', ['cmk'], () => opening.promise);
     const waiting = tenant.keys();
     const closing = tenant[Symbol.asyncDispose]();
-    opening.resolve(new KeyRing(key, []));
+    opening.resolve(new KeyRing({ current: key }));
     await Promise.all([waiting, closing]);
     expect(key.closed).toBe(true);
     expect(tenant.ring).toBeUndefined();

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { type AwsIdentity, RenewingCredentials } from '../../../../src/kms/aws/renewing.ts';
-import { KmsError, type KmsFault } from '../../../../src/kms/fault.ts';
-import { ManualClock, settled } from '../manual-clock.ts';
+import { KmsError, type KmsFault } from '../../../src/kms/fault.ts';
+import { RenewingCredentials } from '../../../src/kms/renewing.ts';
+import { ManualClock, settled } from './manual-clock.ts';
+
+/** A credential with a name. */
+interface Session {
+  readonly name: string;
+  readonly expiration?: Date;
+}
 
 const lifeMs = 900_000;
 const outage: KmsFault = { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' };
@@ -15,14 +21,15 @@ class FakeSts {
   calls = 0;
   readonly #pending: (() => void)[] = [];
 
-  readonly credentials = new RenewingCredentials({
+  readonly credentials = new RenewingCredentials<Session>({
+    provider: 'aws_kms',
     clock: this.clock,
     random: () => 0.5,
     timeoutMs: 2_000,
     fetch: () => this.#fetch(),
   });
 
-  async #fetch(): Promise<AwsIdentity> {
+  async #fetch(): Promise<Session> {
     this.calls++;
     const identity = this.#session(this.calls);
     if (this.answers === 'yes') return identity;
@@ -30,9 +37,9 @@ class FakeSts {
     throw new KmsError(this.answers, { provider: 'aws_kms', operation: 'AssumeRole' });
   }
 
-  #session(number: number): AwsIdentity {
+  #session(number: number): Session {
     const expiration = new Date(this.clock.now() + lifeMs);
-    return { accessKeyId: `session-${number}`, secretAccessKey: 'test', sessionToken: 'test', expiration };
+    return { name: `session-${number}`, expiration };
   }
 
   /** Answers what has been hanging. */
@@ -41,7 +48,7 @@ class FakeSts {
   }
 
   async current(signal = never): Promise<string> {
-    return (await this.credentials.current(signal)).accessKeyId;
+    return (await this.credentials.current(signal)).name;
   }
 }
 
@@ -72,7 +79,7 @@ describe('RenewingCredentials', () => {
     expect(sts.calls).toBe(1);
     await sts.clock.advance(2_000);
     expect(sts.calls).toBe(2);
-    expect(sts.credentials.held().accessKeyId).toBe('session-2');
+    expect(sts.credentials.held().name).toBe('session-2');
     await sts.clock.advance(10 * lifeMs);
     expect(sts.calls).toBe(17);
   });
@@ -82,8 +89,14 @@ describe('RenewingCredentials', () => {
       [0, 0.999].map(async (random) => {
         const clock = new ManualClock();
         const expiration = new Date(clock.now() + lifeMs);
-        const fetch = async () => ({ accessKeyId: 'a', secretAccessKey: 'test', expiration });
-        await new RenewingCredentials({ clock, random: () => random, timeoutMs: 1, fetch }).current(never);
+        const fetch = async () => ({ name: 'a', expiration });
+        await new RenewingCredentials<Session>({
+          provider: 'aws_kms',
+          clock,
+          random: () => random,
+          timeoutMs: 1,
+          fetch,
+        }).current(never);
         return clock.untilNext;
       }),
     );
@@ -169,8 +182,8 @@ describe('RenewingCredentials', () => {
     const sts = new FakeSts();
     const used = await sts.credentials.current(never);
     const renewed = await Promise.all(Array.from({ length: 20 }, () => sts.credentials.renew(used, never)));
-    expect(new Set(renewed.map((identity) => identity.accessKeyId))).toEqual(new Set(['session-2']));
-    expect((await sts.credentials.renew(used, never)).accessKeyId).toBe('session-2');
+    expect(new Set(renewed.map((identity) => identity.name))).toEqual(new Set(['session-2']));
+    expect((await sts.credentials.renew(used, never)).name).toBe('session-2');
     expect(sts.calls).toBe(2);
   });
 
@@ -189,8 +202,14 @@ describe('RenewingCredentials', () => {
 
   it('never renews credentials that do not expire', async () => {
     const clock = new ManualClock();
-    const fetch = async () => ({ accessKeyId: 'static', secretAccessKey: 'test' });
-    using credentials = new RenewingCredentials({ clock, random: () => 0, timeoutMs: 1_000, fetch });
+    const fetch = async () => ({ name: 'static' });
+    using credentials = new RenewingCredentials<Session>({
+      provider: 'aws_kms',
+      clock,
+      random: () => 0,
+      timeoutMs: 1_000,
+      fetch,
+    });
     await credentials.current(never);
     expect(clock.timers).toBe(0);
     expect(credentials.expiresAtMs).toBeUndefined();
@@ -201,9 +220,15 @@ describe('RenewingCredentials', () => {
     let calls = 0;
     const fetch = async () => {
       calls++;
-      return { accessKeyId: 'a', secretAccessKey: 'test', expiration: new Date(clock.now() - 60_000) };
+      return { name: 'a', expiration: new Date(clock.now() - 60_000) };
     };
-    using credentials = new RenewingCredentials({ clock, random: () => 0, timeoutMs: 1_000, fetch });
+    using credentials = new RenewingCredentials<Session>({
+      provider: 'aws_kms',
+      clock,
+      random: () => 0,
+      timeoutMs: 1_000,
+      fetch,
+    });
     await credentials.current(never);
     await clock.advance(10_000);
     expect(calls).toBeLessThanOrEqual(21);

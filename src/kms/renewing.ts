@@ -10,35 +10,34 @@
  * The strings of a credential cannot be wiped; they live as long as the session that they stand for, 900 s at most
  * for a role.
  */
-import { type Backoff, fullJitter } from '../../base/backoff.ts';
-import type { Clock, Timer } from '../../base/clock.ts';
-import { untilAborted } from '../../base/until-aborted.ts';
-import { startDeadline } from '../deadline.ts';
-import { KmsError } from '../fault.ts';
-import { gaveUp } from './failure.ts';
+import { type Backoff, fullJitter } from '../base/backoff.ts';
+import type { Clock, Timer } from '../base/clock.ts';
+import { untilAborted } from '../base/until-aborted.ts';
+import { startDeadline } from './deadline.ts';
+import { gaveUp, KmsError } from './fault.ts';
+import type { ProviderName } from './key-service.ts';
 
-/** What signs a request: an access key, and for a session its token and end. */
-export interface AwsIdentity {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken?: string;
-  /** Absent: they do not expire. */
+/** What a credential of any provider has. */
+export interface Expiring {
+  /** Absent: it does not expire. */
   readonly expiration?: Date;
 }
 
-export interface RenewingOptions {
+export interface RenewingOptions<C extends Expiring> {
+  /** For errors. */
+  readonly provider: ProviderName;
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
   /** How long one renewal may take, in milliseconds. */
   readonly timeoutMs: number;
-  /** Gets new credentials; throws a `KmsError`. */
-  readonly fetch: () => Promise<AwsIdentity>;
+  /** Gets new credentials, or lengthens the life of those in hand; throws a `KmsError`. */
+  readonly fetch: (held: C | undefined) => Promise<C>;
 }
 
-type State =
+type State<C> =
   | { readonly kind: 'none' }
-  | { readonly kind: 'held'; readonly identity: AwsIdentity }
+  | { readonly kind: 'held'; readonly identity: C }
   | { readonly kind: 'refused'; readonly error: KmsError; readonly at: number };
 
 /** Renewal starts at this part of the remaining life, give or take `renewalSpread` of it. */
@@ -51,15 +50,15 @@ const retryBackoff: Backoff = { baseMs: 1_000, capMs: 30_000 };
 /** For this long a refusal answers for itself, in milliseconds; after it a call asks again. */
 const refusalHoldsMs = 1_000;
 
-export class RenewingCredentials implements Disposable {
-  readonly #options: RenewingOptions;
-  #state: State = { kind: 'none' };
-  #renewal: Promise<AwsIdentity> | undefined;
+export class RenewingCredentials<C extends Expiring> implements Disposable {
+  readonly #options: RenewingOptions<C>;
+  #state: State<C> = { kind: 'none' };
+  #renewal: Promise<C> | undefined;
   #timer: Timer | undefined;
   #failures = 0;
   #closed = false;
 
-  constructor(options: RenewingOptions) {
+  constructor(options: RenewingOptions<C>) {
     this.#options = options;
   }
 
@@ -69,17 +68,17 @@ export class RenewingCredentials implements Disposable {
   }
 
   /** The credentials in hand, without any wait. Throws a `KmsError` where there are none that may be used. */
-  held(): AwsIdentity {
+  held(): C {
     if (this.#state.kind === 'refused') throw this.#state.error;
     if (this.#state.kind === 'held') return this.#state.identity;
-    throw gaveUp('GetCredentials', new Error('there are no credentials yet'));
+    throw this.#gaveUp(new Error('there are no credentials yet'));
   }
 
   /**
    * Credentials that are valid now. Waits only where there are none. Throws a `KmsError`: the refusal, or what kept
    * renewal from an answer; an outage where `signal` ended the wait.
    */
-  current(signal: AbortSignal): Promise<AwsIdentity> {
+  current(signal: AbortSignal): Promise<C> {
     const { clock } = this.#options;
     const state = this.#state;
     if (state.kind === 'held' && !isOver(state.identity, clock.now())) return Promise.resolve(state.identity);
@@ -88,7 +87,7 @@ export class RenewingCredentials implements Disposable {
   }
 
   /** Renews now, because a service would not take `used`; unless they have been renewed since. */
-  renew(used: AwsIdentity, signal: AbortSignal): Promise<AwsIdentity> {
+  renew(used: C, signal: AbortSignal): Promise<C> {
     const state = this.#state;
     if (state.kind === 'held' && state.identity !== used) return Promise.resolve(state.identity);
     return this.#joinRenewal(signal);
@@ -100,36 +99,36 @@ export class RenewingCredentials implements Disposable {
     this.#state = { kind: 'none' };
   }
 
-  async #joinRenewal(signal: AbortSignal): Promise<AwsIdentity> {
+  async #joinRenewal(signal: AbortSignal): Promise<C> {
     try {
       return await untilAborted(this.#renew(), signal);
     } catch (error) {
-      throw error instanceof KmsError ? error : gaveUp('GetCredentials', error);
+      throw error instanceof KmsError ? error : this.#gaveUp(error);
     }
   }
 
-  #renew(): Promise<AwsIdentity> {
+  #renew(): Promise<C> {
     this.#renewal ??= this.#fetchOnce().finally(() => {
       this.#renewal = undefined;
     });
     return this.#renewal;
   }
 
-  async #fetchOnce(): Promise<AwsIdentity> {
+  async #fetchOnce(): Promise<C> {
     const { clock, timeoutMs, fetch } = this.#options;
     try {
       using deadline = startDeadline(clock, timeoutMs);
-      const identity = await untilAborted(fetch(), deadline.signal);
+      const identity = await untilAborted(fetch(this.#inHand()), deadline.signal);
       this.#succeeded(identity);
       return identity;
     } catch (thrown) {
-      const error = thrown instanceof KmsError ? thrown : gaveUp('GetCredentials', thrown);
+      const error = thrown instanceof KmsError ? thrown : this.#gaveUp(thrown);
       this.#failed(error);
       throw error;
     }
   }
 
-  #succeeded(identity: AwsIdentity): void {
+  #succeeded(identity: C): void {
     if (this.#closed) return;
     const { clock, random } = this.#options;
     this.#state = { kind: 'held', identity };
@@ -155,6 +154,14 @@ export class RenewingCredentials implements Disposable {
     }
   }
 
+  #inHand(): C | undefined {
+    return this.#state.kind === 'held' ? this.#state.identity : undefined;
+  }
+
+  #gaveUp(reason: unknown): KmsError {
+    return gaveUp({ provider: this.#options.provider, operation: 'GetCredentials' }, reason);
+  }
+
   #renewAfter(milliseconds: number): void {
     this.#timer?.[Symbol.dispose]();
     this.#timer = this.#options.clock.after(Math.max(shortestPause, milliseconds), () => {
@@ -164,6 +171,6 @@ export class RenewingCredentials implements Disposable {
   }
 }
 
-function isOver(identity: AwsIdentity, now: number): boolean {
+function isOver(identity: Expiring, now: number): boolean {
   return identity.expiration !== undefined && identity.expiration.getTime() <= now;
 }

@@ -1,9 +1,9 @@
 /** Faults on demand: what a network or an unwell service does to a call, and to which calls. */
-import type { ServiceName } from './errors.ts';
 
 export type Fault =
   /** The call works, this much later. */
   | { readonly kind: 'latency'; readonly ms: number }
+  /** An error of the service's own, in its own form. */
   | { readonly kind: 'error'; readonly code: string; readonly status: number; readonly message?: string }
   /** The service's own throttling answer. */
   | { readonly kind: 'throttle'; readonly retryAfterSeconds?: number }
@@ -20,27 +20,17 @@ export type Fault =
   /** The operation runs; its body comes byte by byte. */
   | { readonly kind: 'trickle'; readonly msPerByte: number };
 
-/** Which calls a fault meets, and how often; what is left out matches every call, for ever. */
-export interface FaultRule {
-  readonly service?: ServiceName;
-  readonly operation?: string;
-  readonly keyArn?: string;
-  readonly times?: number;
-  readonly fault: Fault;
-}
+/** What a call is before it runs, by the names that its simulator gives: operation, key and the like. */
+export type FaultTarget = Readonly<Record<string, string | undefined>>;
 
-/** What a call is before it runs. */
-export interface FaultTarget {
-  readonly service: ServiceName;
-  readonly operation: string;
-  readonly keyArn?: string;
-}
+/** Which calls a fault meets, and how often; what is left out matches every call, for ever. */
+export type FaultRule<T extends FaultTarget> = Partial<T> & { readonly times?: number; readonly fault: Fault };
 
 /** The rules in force. The rule that was added last wins. */
-export class Faults {
-  #rules: { readonly rule: FaultRule; left: number }[] = [];
+export class Faults<T extends FaultTarget> {
+  #rules: { readonly rule: FaultRule<T>; left: number }[] = [];
 
-  add(rule: FaultRule): { remove(): void } {
+  add(rule: FaultRule<T>): { remove(): void } {
     const entry = { rule, left: rule.times ?? Number.POSITIVE_INFINITY };
     this.#rules.push(entry);
     return {
@@ -56,7 +46,7 @@ export class Faults {
   }
 
   /** The fault that this call meets; counts it. */
-  take(target: FaultTarget): Fault | undefined {
+  take(target: T): Fault | undefined {
     const entry = this.#rules.findLast(({ rule, left }) => left > 0 && matches(rule, target));
     if (entry === undefined) return undefined;
     entry.left -= 1;
@@ -64,10 +54,6 @@ export class Faults {
   }
 }
 
-function matches(rule: FaultRule, target: FaultTarget): boolean {
-  return (
-    (rule.service ?? target.service) === target.service &&
-    (rule.operation ?? target.operation) === target.operation &&
-    (rule.keyArn === undefined || rule.keyArn === target.keyArn)
-  );
+function matches({ fault: _fault, times: _times, ...wanted }: FaultRule<FaultTarget>, target: FaultTarget): boolean {
+  return Object.entries(wanted).every(([name, value]) => value === undefined || value === target[name]);
 }

@@ -1,7 +1,16 @@
 /** Puts an answer on the wire, whole or as the fault that it suffers wants it. */
 import type { ServerResponse } from 'node:http';
 import { pause, systemClock } from '../../../src/base/clock.ts';
-import type { Answer } from './dispatch.ts';
+import type { Fault } from './fault.ts';
+
+/** An answer, before a fault has changed it. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** What the answer suffers on its way. */
+  readonly fault?: Fault;
+}
 
 /** Sends an answer. Ends early, and quietly, when the signal is aborted or the client has gone. */
 export async function deliver(answer: Answer, response: ServerResponse, signal: AbortSignal): Promise<void> {
