@@ -65,11 +65,12 @@ const labelValues: Readonly<Record<string, string>> = {
   'reason of keyproxy_dek_cache_evictions_total': evictionReasons.map(code).join(', '),
   source: '`derived`, `kms`',
   'reason of keyproxy_decrypt_failures_total': 'a reason of [errors](errors.md)',
-  provider: '`aws_kms`, `local`',
-  'operation of keyproxy_kms_requests_total': '`generate`, `wrap`, `unwrap`',
+  provider: '`aws_kms`, `azure_kv`, `gcp_kms`, `vault`, `local`',
+  key: '`current`, or `replica` or `retired` with its number in the file, from 1',
+  'operation of keyproxy_kms_requests_total': '`generate`, `wrap`, `unwrap`, `rewrap`',
   'outcome of keyproxy_kms_requests_total':
     '`ok`; `refusal`: the answer is no; `outage`: no answer; `fault`: anything else',
-  'operation of keyproxy_kms_request_seconds': '`generate`, `wrap`, `unwrap`',
+  'operation of keyproxy_kms_request_seconds': '`generate`, `wrap`, `unwrap`, `rewrap`',
   state: '`active`',
   'outcome of keyproxy_config_reloads_total': '`ok`, `bad`',
   version: "keyproxy's version",
@@ -78,7 +79,11 @@ const labelValues: Readonly<Record<string, string>> = {
 
 /** `docs/metrics.md`: every metric of the data plane. */
 export function metricsPage(): string {
-  const { registry, ...metrics } = createMetrics({ cacheEntries: () => 0, credentialExpiries: () => [] });
+  const { registry, ...metrics } = createMetrics({
+    cacheEntries: () => 0,
+    credentialExpiries: () => [],
+    openCircuits: () => [],
+  });
   registry.clear();
   const all = Object.values(metrics).map(describeMetric);
   const rows = all.map(({ name, type, labels, help }) => [code(name), type, labels.map(code).join(', '), help]);

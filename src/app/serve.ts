@@ -19,7 +19,7 @@ import { Health, healthMethods } from '../rpc/health.ts';
 import { keyproxyMethods, keyproxyService } from '../rpc/keyproxy-service.ts';
 import type { Method } from '../rpc/method.ts';
 import { reflectionMethods } from '../rpc/reflection.ts';
-import { kmsEvents, rpcEvents } from '../telemetry/call-events.ts';
+import { circuitEvents, kmsEvents, rpcEvents } from '../telemetry/call-events.ts';
 import { engineEvents } from '../telemetry/engine-events.ts';
 import { serveHttp } from '../telemetry/http.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -54,6 +54,7 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
   const metrics = createMetrics({
     cacheEntries: () => cache.count(),
     credentialExpiries: () => services.credentialExpiries(),
+    openCircuits: () => tenants.openCircuits(),
   });
   metrics.buildInfo.set({ version, node: process.version }, 1);
   for (const reason of evictionReasons) metrics.cacheEvictions.inc({ reason }, 0);
@@ -78,6 +79,7 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
       services,
       clock,
       onKmsCall: kmsEvents(metrics, log),
+      onCircuit: circuitEvents(log),
       onChange: tenantGauge(metrics),
     }),
   );

@@ -61,8 +61,9 @@ function apply(change: TenantChange, plane: DataPlane, log: Log): void {
 
 /** Under one key only keyproxy's own binding separates tenants, and one customer's no is the other's. */
 function warnOfSharedKeys(plane: DataPlane, log: Log): void {
-  const tenantsOf = Map.groupBy(plane.registry.all(), (tenant) => tenant.keyIds[0]);
-  for (const [key, tenants] of tenantsOf) {
+  const keys = [...plane.registry.all()].flatMap((tenant) => tenant.materialIds.map((key) => ({ key, tenant })));
+  for (const [key, users] of Map.groupBy(keys, (use) => use.key)) {
+    const tenants = users.map((use) => use.tenant);
     if (tenants.length > 1) log.warn({ key, tenants: tenants.map(({ id }) => id) }, 'tenants share one key');
   }
 }

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../base/clock.ts';
 import type { TenantId } from '../base/ids.ts';
 import type { TenantConfig } from '../config/tenant-file.ts';
 import type { KeyCache } from '../dek/key-cache.ts';
-import { type KeyConfig, keyIdOf } from '../kms/key-config.ts';
+import { type KeyConfig, keyIdOf, materialIdOf } from '../kms/key-config.ts';
 import { KeyRing } from '../kms/key-ring.ts';
 import type { KmsCall } from '../kms/observed.ts';
 import type { TenantKey } from '../operations/tenant-key.ts';
@@ -16,6 +16,14 @@ const dayMs = 24 * 60 * 60 * 1000;
 /** How long a tenant that was replaced may still serve calls that began before, in milliseconds. */
 const lingerMs = 60_000;
 
+/** The calls to one key of a tenant, which fail at once while its service gives no answer. */
+export interface Circuit {
+  readonly tenant: TenantId;
+  /** The part of the key: `current`, `replica 1`, `retired 1` and so on. */
+  readonly key: string;
+  readonly provider: string;
+}
+
 export interface TenantSetOptions {
   readonly registry: TenantRegistry;
   readonly cache: KeyCache<TenantKey>;
@@ -23,6 +31,8 @@ export interface TenantSetOptions {
   readonly clock: Clock;
   /** Told of every call to a key service. */
   readonly onKmsCall: (tenant: TenantId, call: KmsCall) => void;
+  /** Told when a key's service has gone silent, and when it answers again. */
+  readonly onCircuit: (circuit: Circuit, state: 'open' | 'closed') => void;
   /** Told of every tenant that is served from now on, or no longer. */
   readonly onChange: (tenant: Tenant, change: 'served' | 'removed') => void;
 }
@@ -31,9 +41,16 @@ export class TenantSet implements AsyncDisposable {
   readonly #options: TenantSetOptions;
   /** Tenants that were replaced or removed and may still have calls under way. */
   readonly #leaving = new Map<Tenant, Timer>();
+  /** Circuits that are open now, of the tenants that are served. */
+  readonly #openCircuits = new Map<TenantId, Set<Circuit>>();
 
   constructor(options: TenantSetOptions) {
     this.#options = options;
+  }
+
+  /** The keys whose service gives no answer. */
+  openCircuits(): Circuit[] {
+    return [...this.#openCircuits.values()].flatMap((circuits) => [...circuits]);
   }
 
   /** Serves a tenant as its file says from now on. What is cached under the same keys stays. */
@@ -55,6 +72,7 @@ export class TenantSet implements AsyncDisposable {
     const { registry, cache, onChange } = this.#options;
     const tenant = registry.remove(id);
     cache.remove(id);
+    this.#openCircuits.delete(id);
     if (tenant === undefined) return;
     this.#retire(tenant);
     onChange(tenant, 'removed');
@@ -62,10 +80,14 @@ export class TenantSet implements AsyncDisposable {
 
   #build(config: TenantConfig, before: Tenant | undefined): Tenant {
     const contact: Contact = before?.contact ?? {};
+    const circuits = new Set<Circuit>();
+    this.#openCircuits.set(config.tenantId, circuits);
     return new Tenant({
       id: config.tenantId,
       provider: config.key.provider,
       keyIds: [keyIdOf(config.key), ...[...config.replicas, ...config.retired].map(keyIdOf)],
+      materialIds: keysOf(config).map(materialIdOf),
+      replicas: config.replicas.map((key) => ({ provider: key.provider, keyId: keyIdOf(key) })),
       settings: {
         cacheTtlMs: config.cache.ttlSeconds * 1000,
         cacheMaxEntries: config.cache.maxEntries,
@@ -76,12 +98,12 @@ export class TenantSet implements AsyncDisposable {
       },
       contact,
       ...(before && { figures: before.figures }),
-      openKeys: () => this.#openKeys(config, contact),
+      openKeys: () => this.#openKeys(config, contact, circuits),
     });
   }
 
-  async #openKeys(config: TenantConfig, contact: Contact): Promise<KeyRing> {
-    const { services, onKmsCall, clock } = this.#options;
+  async #openKeys(config: TenantConfig, contact: Contact, circuits: Set<Circuit>): Promise<KeyRing> {
+    const { services, onKmsCall, onCircuit, clock } = this.#options;
     const report = (call: KmsCall) => {
       if (call.outcome === 'ok') contact.lastSuccess = clock.now();
       if (call.outcome === 'refusal') contact.lastRefusal = clock.now();
@@ -94,10 +116,20 @@ export class TenantSet implements AsyncDisposable {
       report,
     };
     await using opened = new AsyncDisposableStack();
-    const open = async (key: KeyConfig) => opened.use(await services.open(key, use));
-    const current = await open(config.key);
-    const replicas = await Array.fromAsync(config.replicas, open);
-    const retired = await Array.fromAsync(config.retired, open);
+    const open = async (key: KeyConfig, part: string) => {
+      const circuit: Circuit = { tenant: config.tenantId, key: part, provider: key.provider };
+      const changed = (state: 'open' | 'closed') => {
+        if (state === 'open') circuits.add(circuit);
+        else circuits.delete(circuit);
+        onCircuit(circuit, state);
+      };
+      return opened.use(await services.open(key, { ...use, onCircuit: changed }));
+    };
+    const numbered = (keys: readonly KeyConfig[], part: string) =>
+      Array.fromAsync(keys, (key, index) => open(key, `${part} ${index + 1}`));
+    const current = await open(config.key, 'current');
+    const replicas = await numbered(config.replicas, 'replica');
+    const retired = await numbered(config.retired, 'retired');
     opened.move();
     return new KeyRing({ current, replicas, retired });
   }

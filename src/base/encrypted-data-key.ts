@@ -65,3 +65,13 @@ export function parseEntries(
   }
   return { entries, end: at };
 }
+
+/** A copy in memory of its own: entries that were read are views of a whole message, which they would keep alive. */
+export function copyOfEntry(entry: EncryptedDataKey): EncryptedDataKey {
+  const { providerId, providerInfo, ciphertext } = entry;
+  return {
+    providerId: Buffer.from(providerId),
+    providerInfo: Buffer.from(providerInfo),
+    ciphertext: Buffer.from(ciphertext),
+  };
+}

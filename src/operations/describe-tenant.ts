@@ -11,6 +11,8 @@ export interface DescribeTenantAnswer {
   readonly tenantId: string;
   readonly state: TenantState;
   readonly key: KeyInfo;
+  /** The keys that stand in for it where its service gives no answer, in their order. */
+  readonly replicas: readonly { readonly key: KeyInfo; readonly state: TenantState }[];
   readonly cacheEntries: number;
   /** Requests that the cache, or a call already under way, could answer. */
   readonly cacheHits: number;
@@ -26,6 +28,7 @@ export function describeTenant(engine: Engine): Operation<DescribeTenantRequest,
       tenantId: tenant.id,
       state: tenant.state,
       key: { provider: tenant.provider, keyId: tenant.keyIds[0], keyVersion: '' },
+      replicas: tenant.replicas.map((replica) => ({ key: { ...replica, keyVersion: '' }, state: tenant.state })),
       cacheEntries: engine.keys.count(tenant.id),
       cacheHits: tenant.figures.hits,
       cacheMisses: tenant.figures.misses,

@@ -20,5 +20,11 @@ export function kmsFailure(error: unknown): KeyproxyError {
   if (details.requestId !== undefined) metadata['provider_request_id'] = details.requestId;
   const asked = fault.kind === 'outage' ? fault.retryAfterMs : undefined;
   const retryAfterMs = errorTable[reason].retry ? (asked ?? defaultRetryMs) : undefined;
-  return new KeyproxyError(reason, { metadata, cause: error, ...(retryAfterMs !== undefined && { retryAfterMs }) });
+  const { advice: detail } = details;
+  return new KeyproxyError(reason, {
+    metadata,
+    cause: error,
+    ...(detail !== undefined && { detail }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
 }

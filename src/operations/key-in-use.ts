@@ -1,6 +1,6 @@
 /** A key for the length of one request. */
 import type { Lease } from '../dek/lease.ts';
-import type { KeyService } from '../kms/key-service.ts';
+import type { KeyRing } from '../kms/key-ring.ts';
 import type { TenantKey } from './tenant-key.ts';
 
 /** A key to work with. Dispose of it when done. */
@@ -8,7 +8,10 @@ export class KeyInUse implements Disposable {
   readonly key: TenantKey;
   /** How long a caller may keep what comes from it, in whole seconds. */
   readonly maxAgeSeconds: number;
-  /** Whether the tenant's current key wrapped it. Asked anew each time: a cached key outlives a change of keys. */
+  /**
+   * Whether the tenant's current key and all its replicas wrapped it. Asked anew each time: a cached key outlives a
+   * change of keys.
+   */
   readonly isCurrent: boolean;
   readonly #lease: Lease<TenantKey>;
   readonly #keep: (() => void) | undefined;
@@ -16,12 +19,12 @@ export class KeyInUse implements Disposable {
   /** Takes over `lease`. */
   constructor(
     lease: Lease<TenantKey>,
-    { remainingMs, current, keep }: { remainingMs: number; current: KeyService; keep?: () => void },
+    { remainingMs, ring, keep }: { remainingMs: number; ring: KeyRing; keep?: () => void },
   ) {
     this.#lease = lease;
     this.#keep = keep;
     this.key = lease.value;
-    this.isCurrent = lease.value.info.keyId === current.keyId;
+    this.isCurrent = lease.value.isCompleteFor(ring);
     this.maxAgeSeconds = Math.floor(Math.max(remainingMs, 0) / 1000);
   }
 

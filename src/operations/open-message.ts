@@ -60,7 +60,7 @@ function checkContext(engine: Engine, request: CiphertextRequest, header: Messag
 
 /** A message that some official SDK wrote opens only where no other tenant could have meant it. */
 function mayBeForeign(engine: Engine, tenant: Tenant): boolean {
-  return tenant.settings.foreign && !tenant.keyIds.some((keyId) => engine.registry.sharesKey(tenant, keyId));
+  return tenant.settings.foreign && !engine.registry.sharesKeys(tenant);
 }
 
 function fail(why: string): never {

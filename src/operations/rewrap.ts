@@ -54,18 +54,18 @@ async function ofWrappedDek(
   opened.proven?.[Symbol.dispose]();
   const { kind, length, salt } = opened.wrapped;
   const { dataKey } = inUse.key;
-  const { entry, service } = await engine.keys.wrap({ tenant, context, operation: 'rewrap', signal }, dataKey);
+  const { entries, info } = await engine.keys.rewrap({ tenant, context, operation: 'rewrap', signal }, inUse.key);
   return {
     wrappedDek: serializeWrappedDek({
       kind,
       length,
       ...(salt && { salt }),
-      entries: [entry],
+      entries,
       dataKey,
       tenantId: tenant.id,
       context,
     }),
-    key: service.describe(entry),
+    key: info,
   };
 }
 

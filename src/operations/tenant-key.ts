@@ -1,6 +1,7 @@
 /** A key in use: the data key, the wrapped forms that open it, and what callers may know of it. */
 import type { EncryptedDataKey } from '../base/encrypted-data-key.ts';
 import type { DataKey } from '../envelope/data-key.ts';
+import type { KeyRing } from '../kms/key-ring.ts';
 import type { KeyInfo } from '../kms/key-service.ts';
 import { ProvenDeks } from './proven-deks.ts';
 
@@ -20,6 +21,9 @@ export class TenantKey implements Disposable {
   uses = 0;
   /** What was unwrapped under it lately. */
   readonly proven = new ProvenDeks();
+  /** When it was last tried to replace it by one that is wrapped for all keys, in milliseconds of the same clock. */
+  completionTriedAt: number;
+  #coverage: { readonly ring: KeyRing; readonly isComplete: boolean } | undefined;
 
   constructor(options: {
     dataKey: DataKey;
@@ -31,6 +35,13 @@ export class TenantKey implements Disposable {
     this.entries = options.entries;
     this.info = options.info;
     this.bornAt = options.bornAt;
+    this.completionTriedAt = options.bornAt;
+  }
+
+  /** Whether every key that new data goes under opens it. Asked on each call, and looked at once for each ring. */
+  isCompleteFor(ring: KeyRing): boolean {
+    if (this.#coverage?.ring !== ring) this.#coverage = { ring, isComplete: ring.covers(this.entries) };
+    return this.#coverage.isComplete;
   }
 
   /** What it counts for against the cache's bound, in bytes. */

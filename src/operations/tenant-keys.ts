@@ -5,7 +5,7 @@
  * once it exists: what was just encrypted decrypts without a call.
  */
 import type { Clock } from '../base/clock.ts';
-import { type EncryptedDataKey, serializeEntries } from '../base/encrypted-data-key.ts';
+import { copyOfEntry, type EncryptedDataKey, serializeEntries } from '../base/encrypted-data-key.ts';
 import type { EncryptionContext } from '../base/encryption-context.ts';
 import { KeyproxyError } from '../base/errors.ts';
 import type { TenantId } from '../base/ids.ts';
@@ -13,18 +13,22 @@ import type { EntryName, KeyCache } from '../dek/key-cache.ts';
 import { Lease } from '../dek/lease.ts';
 import { LeaseFlights } from '../dek/lease-flights.ts';
 import { DataKey } from '../envelope/data-key.ts';
-import { KmsError } from '../kms/fault.ts';
 import type { KeyRing, OwnedEntry } from '../kms/key-ring.ts';
-import type { KeyService } from '../kms/key-service.ts';
+import type { KeyInfo, KeyService } from '../kms/key-service.ts';
 import type { Tenant } from '../tenants/tenant.ts';
-import { cacheKey } from './cache-key.ts';
+import { generateForAll, wrapForAll } from './all-writers.ts';
+import { dekName, rootName } from './entry-names.ts';
 import { kmsFailure } from './failures.ts';
+import { firstToOpen } from './first-to-open.ts';
 import { KeyInUse } from './key-in-use.ts';
 import type { CacheOperation, CacheResult, EngineObserver } from './observer.ts';
 import { TenantKey } from './tenant-key.ts';
 
 /** Messages and derived keys that one root may serve: the bound of the format's caching rules (caching-cmm.md). */
 export const maxUsesOfRoot = 2 ** 32;
+
+/** How long a root that not all keys open serves before one that they do is looked for, in milliseconds. */
+const completionPauseMs = 30_000;
 
 /** Length of a root and of the data key of a message, in bytes. */
 const rootBytes = 32;
@@ -57,13 +61,6 @@ interface NotCached {
   readonly name: EntryName;
 }
 
-/** Entries to be opened, and the key whose word is decisive. */
-interface Unwrapping {
-  readonly entries: readonly EncryptedDataKey[];
-  readonly context: EncryptionContext;
-  readonly current: KeyService;
-}
-
 export class TenantKeys {
   readonly #options: TenantKeysOptions;
   readonly #flights = new LeaseFlights<TenantKey>();
@@ -81,26 +78,22 @@ export class TenantKeys {
   /** The key that new data of this tenant and context goes under, counted as used once. */
   async root(request: KeyRequest): Promise<KeyInUse> {
     const { tenant, context } = request;
-    const { current } = tenant.ring ?? (await this.#ring(tenant));
-    const name = rootName(tenant, current, context);
+    const ring = tenant.ring ?? (await this.#ring(tenant));
+    const name = rootName(tenant, ring.current, context);
     const hit = this.#options.cache.get(name);
     if (hit !== undefined && this.#mayServe(hit.lease.value, tenant)) {
       this.#asked(request, 'hit');
       hit.lease.value.uses += 1;
-      return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, current });
+      if (!hit.lease.value.isCompleteFor(ring)) this.#complete(request, ring, hit.lease.value);
+      return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, ring });
     }
     if (hit !== undefined) {
       hit.lease[Symbol.dispose]();
       this.#options.cache.drop(name, 'used_up');
     }
-    const lease = await this.#fetch(request, name, async () => {
-      const made = await this.#generate(current, context, rootBytes);
-      this.#keep(tenant, name, made);
-      this.#keepNew(request, current, made);
-      return made;
-    });
+    const lease = await this.#fetch(request, name, () => this.#newRoot(request, ring));
     lease.value.uses += 1;
-    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, current });
+    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, ring });
   }
 
   /**
@@ -112,15 +105,12 @@ export class TenantKeys {
     const ring = tenant.ring ?? (await this.#ring(tenant));
     const found = this.#lookUp(ring, request, forms);
     if (found instanceof KeyInUse) return found;
-    const { current } = ring;
     const { owned, name } = found;
-    const { entries } = forms;
-    const inOrder = [...owned].sort((a, b) => Number(b.service === current) - Number(a.service === current));
-    const lease = await this.#fetch(request, name, () => this.#unwrapFirst(inOrder, { entries, context, current }));
+    const lease = await this.#fetch(request, name, () => this.#unwrap(tenant, ring, { owned, forms, context }));
     const keep = () => {
       if (!this.#options.cache.has(name)) this.#keep(tenant, name, lease);
     };
-    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, current, keep });
+    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, ring, keep });
   }
 
   /** What `open` would give at once: the way of the hot path, which has nothing to wait for. */
@@ -141,65 +131,81 @@ export class TenantKeys {
     const hit = this.#options.cache.get(name);
     if (hit === undefined) return { owned, name };
     this.#asked(request, 'hit');
-    return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, current: ring.current });
+    return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, ring });
   }
 
   /** A fresh data key straight from the key service, kept for the Unwrap that is likely to follow. */
   async fresh(request: KeyRequest, length: number): Promise<KeyInUse> {
-    const { tenant, context } = request;
-    const { current } = tenant.ring ?? (await this.#ring(tenant));
+    const { tenant } = request;
+    const ring = tenant.ring ?? (await this.#ring(tenant));
     this.#freshCount += 1;
     // A flight of its own: nobody joins it, and a caller who gives up leaves nothing behind that is not wiped.
     const flight = `fresh ${this.#freshCount}`;
-    const lease = await this.#flights.join(flight, () => this.#generate(current, context, length), request.signal);
-    this.#keepNew(request, current, lease);
-    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, current });
+    const lease = await this.#flights.join(flight, () => this.#generate(request, ring, length), request.signal);
+    this.#keepNew(request, ring, lease);
+    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, ring });
   }
 
-  /** Wraps a data key under the tenant's current key. Nobody shares the call, so the caller's signal ends it. */
-  async wrap(request: KeyRequest, dataKey: DataKey): Promise<{ entry: EncryptedDataKey; service: KeyService }> {
+  /** Wraps a key anew, for all of the tenant's keys. Nobody shares the call, so the caller's signal ends it. */
+  async rewrap(request: KeyRequest, key: TenantKey): Promise<{ entries: readonly EncryptedDataKey[]; info: KeyInfo }> {
     const { context, signal } = request;
-    const service = (request.tenant.ring ?? (await this.#ring(request.tenant))).current;
+    const ring = request.tenant.ring ?? (await this.#ring(request.tenant));
     try {
-      return { entry: await service.wrap({ plaintext: dataKey.secret, context, signal }), service };
+      const known = key.entries;
+      const { entries, service } = await wrapForAll(ring, { plaintext: key.dataKey.secret, known, context, signal });
+      return { entries, info: infoOf(service, entries) };
     } catch (error) {
       signal.throwIfAborted();
       throw kmsFailure(error);
     }
   }
 
-  async #generate(service: KeyService, context: EncryptionContext, length: number): Promise<Lease<TenantKey>> {
-    const start = this.#now();
-    const { plaintext, entry } = await service
-      .generate({ length, context, signal: this.#options.lifetime })
-      .catch(asPublicFailure);
-    this.#options.observer.dekGenerated('kms', (this.#now() - start) / 1000);
-    const dataKey = DataKey.adopt(plaintext);
-    const info = service.describe(entry);
-    return Lease.own(new TenantKey({ dataKey, entries: [entry], info, bornAt: this.#now() }));
+  async #newRoot(request: KeyRequest, ring: KeyRing): Promise<Lease<TenantKey>> {
+    const made = await this.#generate(request, ring, rootBytes);
+    this.#keepRoot(request, ring, made);
+    return made;
   }
 
-  async #unwrapFirst(
-    owned: readonly OwnedEntry[],
-    { entries, context, current }: Unwrapping,
+  /**
+   * Looks, now and then and behind the callers' backs, for a root that all keys open, in the place of one that was
+   * made while a key gave no answer. The old one serves until there is one.
+   */
+  #complete(request: KeyRequest, ring: KeyRing, root: TenantKey): void {
+    if (this.#now() - root.completionTriedAt < completionPauseMs) return;
+    root.completionTriedAt = this.#now();
+    void this.#generate(request, ring, rootBytes).then(
+      (made) => {
+        using lease = made;
+        if (lease.value.isCompleteFor(ring)) this.#keepRoot(request, ring, lease);
+      },
+      // The failure was reported where it happened; the next attempt comes by itself.
+      () => undefined,
+    );
+  }
+
+  async #generate(request: KeyRequest, ring: KeyRing, length: number): Promise<Lease<TenantKey>> {
+    const { tenant, context } = request;
+    const { observer, lifetime: signal } = this.#options;
+    const start = this.#now();
+    const made = await generateForAll(ring, { length, context, signal }).catch(asPublicFailure);
+    observer.dekGenerated('kms', (this.#now() - start) / 1000);
+    const { plaintext, entries, service } = made;
+    if (service !== ring.current) observer.failedOver(tenant.id, service.provider);
+    const dataKey = DataKey.adopt(plaintext);
+    return Lease.own(new TenantKey({ dataKey, entries, info: infoOf(service, entries), bornAt: this.#now() }));
+  }
+
+  async #unwrap(
+    tenant: Tenant,
+    ring: KeyRing,
+    { owned, forms, context }: { owned: readonly OwnedEntry[]; forms: WrappedForms; context: EncryptionContext },
   ): Promise<Lease<TenantKey>> {
-    let unfit: unknown;
-    let unanswered: unknown;
-    for (const { service, entry } of owned) {
-      try {
-        const secret = await service.unwrap({ entry, context, signal: this.#options.lifetime });
-        const dataKey = DataKey.adopt(secret);
-        const info = service.describe(entry);
-        return Lease.own(new TenantKey({ dataKey, entries: ownCopies(entries), info, bornAt: this.#now() }));
-      } catch (error) {
-        // What the current key's service says is decisive; a retired key that is gone must not hide a living entry.
-        const isUnfit = error instanceof KmsError && error.fault.kind === 'data';
-        if (service === current && !isUnfit) throw kmsFailure(error);
-        if (isUnfit) unfit = error;
-        else unanswered = error;
-      }
-    }
-    throw kmsFailure(unanswered ?? unfit);
+    const { observer, lifetime: signal } = this.#options;
+    const { plaintext, by, failedOver } = await firstToOpen(ring, owned, { context, signal });
+    if (failedOver) observer.failedOver(tenant.id, by.service.provider);
+    const dataKey = DataKey.adopt(plaintext);
+    const info = by.service.describe(by.entry);
+    return Lease.own(new TenantKey({ dataKey, entries: forms.entries.map(copyOfEntry), info, bornAt: this.#now() }));
   }
 
   #now(): number {
@@ -222,10 +228,18 @@ export class TenantKeys {
     this.#options.observer.cacheAsked(request.tenant.id, request.operation, result);
   }
 
+  #keepRoot(request: KeyRequest, ring: KeyRing, made: Lease<TenantKey>): void {
+    this.#keep(request.tenant, rootName(request.tenant, ring.current, request.context), made);
+    this.#keepNew(request, ring, made);
+  }
+
   /** Keeps a key that the key service has just made for the opening that is likely to follow. */
-  #keepNew({ tenant, context }: KeyRequest, service: KeyService, made: Lease<TenantKey>): void {
-    const entriesBytes = serializeEntries(made.value.entries);
-    this.#keep(tenant, dekName(tenant, service, { entriesBytes, context }), made);
+  #keepNew({ tenant, context }: KeyRequest, ring: KeyRing, made: Lease<TenantKey>): void {
+    const { entries } = made.value;
+    const [first] = ring.owned(entries);
+    if (first === undefined) return;
+    const entriesBytes = serializeEntries(entries);
+    this.#keep(tenant, dekName(tenant, first.service, { entriesBytes, context }), made);
   }
 
   /** A tenant that was replaced meanwhile may have had a key that is no longer configured: that one is not kept. */
@@ -238,29 +252,12 @@ export class TenantKeys {
   }
 }
 
-function rootName(tenant: Tenant, service: KeyService, context: EncryptionContext): EntryName {
-  const key = cacheKey(Buffer.from(tenant.id), Buffer.from(service.keyId), context.serialized);
-  return { tenant: tenant.id, space: 'root', key };
-}
-
-function dekName(
-  tenant: Tenant,
-  service: KeyService,
-  { entriesBytes, context }: { entriesBytes: Buffer; context: EncryptionContext },
-): EntryName {
-  const key = cacheKey(Buffer.from(tenant.id), Buffer.from(service.keyId), entriesBytes, context.serialized);
-  return { tenant: tenant.id, space: 'dek', key };
-}
-
-/** Entries that were read are views of a whole message: a cached key must not keep that alive. */
-function ownCopies(entries: readonly EncryptedDataKey[]): EncryptedDataKey[] {
-  return entries.map(({ providerId, providerInfo, ciphertext }) => ({
-    providerId: Buffer.from(providerId),
-    providerInfo: Buffer.from(providerInfo),
-    ciphertext: Buffer.from(ciphertext),
-  }));
-}
-
 function asPublicFailure(error: unknown): never {
   throw kmsFailure(error);
+}
+
+/** What to tell of a key by its first entry, which `service` wrapped. */
+function infoOf(service: KeyService, [first]: readonly EncryptedDataKey[]): KeyInfo {
+  if (first === undefined) throw new Error('a key was wrapped for nobody');
+  return service.describe(first);
 }

@@ -96,11 +96,12 @@ export function keyproxyMethods(options: ServiceOptions): UnaryMethod[] {
 }
 
 function description(answer: DescribeTenantAnswer) {
-  const { state, contact, ...rest } = answer;
+  const { state, replicas, contact, ...rest } = answer;
   return {
     message: {
       ...rest,
       state: tenantStates[state.kind],
+      replicas: replicas.map((replica) => ({ key: replica.key, state: tenantStates[replica.state.kind] })),
       ...(contact.lastSuccess !== undefined && { lastSuccess: time(contact.lastSuccess) }),
       ...(contact.lastRefusal !== undefined && { lastRefusal: time(contact.lastRefusal) }),
     },

@@ -20,7 +20,7 @@ interface KeyServiceCall {
   readonly seconds: number;
   readonly error?: {
     readonly fault: { readonly kind: string };
-    readonly details: { readonly operation: string; providerCode?: string; requestId?: string };
+    readonly details: { readonly operation: string; providerCode?: string; requestId?: string; advice?: string };
   };
 }
 
@@ -93,8 +93,17 @@ export function kmsEvents(metrics: Metrics, log: Log) {
         outcome,
         provider_code: details?.providerCode,
         provider_request_id: details?.requestId,
+        advice: details?.advice,
       },
       'a call to a key service did not succeed',
     );
+  };
+}
+
+/** Told when the service of a key has gone silent, and when it answers again. */
+export function circuitEvents(log: Log) {
+  return (circuit: { tenant: string; key: string; provider: string }, state: 'open' | 'closed'): void => {
+    if (state === 'open') log.warn({ ...circuit }, 'a key service gives no answer, calls to it fail at once');
+    else log.info({ ...circuit }, 'a key service answers again');
   };
 }

@@ -47,6 +47,7 @@ export function engineEvents(metrics: Metrics, log: Log): EngineObserver {
   return {
     cacheAsked: (tenant, operation, result) => talliesOf(tenant).cache(operation, result).inc(),
     dekGenerated: (source, elapsed) => seconds[source].observe(elapsed),
+    failedOver: (tenant, provider) => metrics.failovers.inc({ tenant: labels.of(tenant), provider }),
     decryptionEnded(tenant: TenantId, failure?: Reason, why?: string) {
       talliesOf(tenant).decryptRequests.inc();
       if (failure === undefined) return;

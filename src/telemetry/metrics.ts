@@ -20,6 +20,8 @@ const rpc = ['grpc_service', 'grpc_method', 'grpc_type'] as const;
 /** What is read when somebody asks, and not kept. */
 export interface MetricSources {
   cacheEntries(): number;
+  /** Keys whose service gives no answer, by tenant and by the part that they have there. */
+  openCircuits(): Iterable<{ readonly tenant: string; readonly key: string; readonly provider: string }>;
   /** When the earliest credentials of each provider end, in milliseconds since 1970. */
   credentialExpiries(): Iterable<{ readonly provider: string; readonly expiresAtMs: number }>;
 }
@@ -28,6 +30,7 @@ export interface MetricSources {
 export function createMetrics(sources: MetricSources) {
   const registry = new Registry();
   const registers = [registry];
+  const circuitTenants = new TenantLabels();
   return {
     registry,
     rpcStarted: new TallyCounter({
@@ -100,6 +103,24 @@ export function createMetrics(sources: MetricSources) {
       help: 'Time of one call to a key service.',
       labelNames: ['provider', 'operation'],
       buckets: latencyBuckets,
+    }),
+    failovers: new Counter({
+      registers,
+      name: 'keyproxy_kms_failovers_total',
+      help: "Keys that a replica of this provider made or opened, because the tenant's keys before it gave no answer.",
+      labelNames: ['tenant', 'provider'],
+    }),
+    circuitOpen: new Gauge({
+      registers,
+      name: 'keyproxy_kms_circuit_open',
+      help: '1 for each key whose service gives no answer, so that calls fail at once or go to a replica.',
+      labelNames: ['tenant', 'key', 'provider'],
+      collect() {
+        this.reset();
+        for (const { tenant, key, provider } of sources.openCircuits()) {
+          this.set({ tenant: circuitTenants.of(tenant), key, provider }, 1);
+        }
+      },
     }),
     tenantState: new Gauge({
       registers,

@@ -20,10 +20,11 @@ export class TenantRegistry implements AsyncDisposable {
     return this.#tenants.values();
   }
 
-  /** Tells whether a tenant other than `tenant` is configured with the key of this name, in whatever role. */
-  sharesKey(tenant: Tenant, keyId: string): boolean {
+  /** Tells whether a tenant other than `tenant` is configured with one of its keys, in whatever part. */
+  sharesKeys(tenant: Tenant): boolean {
+    const own = new Set(tenant.materialIds);
     for (const other of this.#tenants.values()) {
-      if (other.id !== tenant.id && other.keyIds.includes(keyId)) return true;
+      if (other.id !== tenant.id && other.materialIds.some((id) => own.has(id))) return true;
     }
     return false;
   }

@@ -35,6 +35,12 @@ export interface CacheFigures {
   misses: number;
 }
 
+/** A replica by its name. */
+export interface ReplicaName {
+  readonly provider: ProviderName;
+  readonly keyId: string;
+}
+
 export interface TenantOptions {
   readonly id: TenantId;
   readonly settings: TenantSettings;
@@ -42,6 +48,10 @@ export interface TenantOptions {
   readonly provider: ProviderName;
   /** Full names of the tenant's keys; new data goes under the first. */
   readonly keyIds: readonly [string, ...string[]];
+  /** What wraps under them: the same for keys that open each other's wraps, as related multi-Region keys do. */
+  readonly materialIds: readonly string[];
+  /** Those of the keys that new data goes under as well. */
+  readonly replicas: readonly ReplicaName[];
   /** Opens the tenant's keys; called once, again only after a failure. */
   readonly openKeys: () => Promise<KeyRing>;
   readonly contact: Contact;
@@ -57,6 +67,8 @@ export class Tenant implements AsyncDisposable {
   readonly settings: TenantSettings;
   readonly provider: ProviderName;
   readonly keyIds: readonly [string, ...string[]];
+  readonly materialIds: readonly string[];
+  readonly replicas: readonly ReplicaName[];
   readonly contact: Contact;
   readonly state: TenantState = { kind: 'active' };
   readonly figures: CacheFigures;
@@ -70,6 +82,8 @@ export class Tenant implements AsyncDisposable {
     this.settings = options.settings;
     this.provider = options.provider;
     this.keyIds = options.keyIds;
+    this.materialIds = options.materialIds;
+    this.replicas = options.replicas;
     this.contact = options.contact;
     this.figures = options.figures ?? { hits: 0, misses: 0 };
     this.#openKeys = options.openKeys;

@@ -34,6 +34,13 @@ export interface FakeEngineOptions {
   readonly maxBytes?: number;
 }
 
+/** A tenant's keys by their parts. */
+export interface FakeRing {
+  readonly current: FakeKeyService;
+  readonly replicas?: readonly FakeKeyService[];
+  readonly retired?: readonly FakeKeyService[];
+}
+
 /** Whoever opened the socket. */
 export const caller: Caller = { kind: 'socket' };
 const none = Buffer.alloc(0);
@@ -68,6 +75,9 @@ export class FakeEngine {
       dekGenerated: (source: string) => {
         events.push(`generated ${source}`);
       },
+      failedOver: (tenant: TenantId, provider: string) => {
+        events.push(`${tenant} failed over to ${provider}`);
+      },
       decryptionEnded: (tenant: TenantId, failure?: Reason) => {
         events.push(`${tenant} decryption ${failure ?? 'ok'}`);
       },
@@ -76,20 +86,27 @@ export class FakeEngine {
     this.engine = { registry, keys, clock, observer, access: options.access ?? (() => true) };
   }
 
-  /** Serves a tenant under `keys`, the first of which is current, in the place of one of the same id. */
+  /** Serves a tenant under `keys`, in a list the current one first, in the place of one of the same id. */
   serve(
     id: string,
-    keys: readonly [FakeKeyService, ...FakeKeyService[]],
+    keys: readonly [FakeKeyService, ...FakeKeyService[]] | FakeRing,
     settings: Partial<TenantSettings> = {},
     openKeys?: () => Promise<KeyRing>,
   ): Tenant {
-    const [current, ...retired] = keys;
+    const {
+      current,
+      replicas = [],
+      retired = [],
+    } = 'current' in keys ? keys : { current: keys[0], retired: keys.slice(1) };
+    const all = [current, ...replicas, ...retired];
     const tenant = new Tenant({
       id: parseTenantId(id),
       settings: { ...usualSettings, ...settings },
       provider: current.provider,
-      keyIds: [current.keyId, ...retired.map((key) => key.keyId)],
-      openKeys: openKeys ?? (async () => new KeyRing({ current, retired })),
+      keyIds: [current.keyId, ...all.slice(1).map((key) => key.keyId)],
+      materialIds: all.map((key) => key.keyId),
+      replicas: replicas.map((key) => ({ provider: key.provider, keyId: key.keyId })),
+      openKeys: openKeys ?? (async () => new KeyRing({ current, replicas, retired })),
       contact: {},
     });
     const { cacheTtlMs: ttlMs, cacheMaxEntries: maxEntries } = tenant.settings;

@@ -48,6 +48,7 @@ function world() {
     cache,
     services,
     clock,
+    onCircuit: () => undefined,
     onKmsCall: (tenant, { operation, outcome }) => calls.push(`${tenant} ${operation} ${outcome}`),
     onChange: (tenant, change) => changes.push(`${tenant.id} ${change}`),
   });

@@ -100,6 +100,7 @@ describe('DescribeTenant', () => {
       tenantId: 'a',
       state: { kind: 'active' },
       key: { provider: 'local', keyId: 'cmk-a', keyVersion: '' },
+      replicas: [],
       cacheEntries: 2,
       cacheHits: 1,
       cacheMisses: 1,

@@ -12,7 +12,11 @@ afterEach(async () => {
 });
 
 async function endpoint() {
-  const { registry, configReloads } = createMetrics({ cacheEntries: () => 0, credentialExpiries: () => [] });
+  const { registry, configReloads } = createMetrics({
+    cacheEntries: () => 0,
+    credentialExpiries: () => [],
+    openCircuits: () => [],
+  });
   configReloads.inc({ outcome: 'ok' });
   const state = { ready: false };
   const port = await freePort();

@@ -19,6 +19,8 @@ const contract: Readonly<Record<string, readonly [type: string, ...labels: strin
   keyproxy_dek_generation_seconds: ['histogram', 'source'],
   keyproxy_decrypt_requests_total: ['counter', 'tenant'],
   keyproxy_decrypt_failures_total: ['counter', 'reason', 'tenant'],
+  keyproxy_kms_circuit_open: ['gauge', 'key', 'provider', 'tenant'],
+  keyproxy_kms_failovers_total: ['counter', 'provider', 'tenant'],
   keyproxy_kms_requests_total: ['counter', 'operation', 'outcome', 'provider'],
   keyproxy_kms_request_seconds: ['histogram', 'operation', 'provider'],
   keyproxy_tenant_state: ['gauge', 'state', 'tenant'],
@@ -34,6 +36,7 @@ function world() {
   const metrics = createMetrics({
     cacheEntries: () => 7,
     credentialExpiries: () => [{ provider: 'aws_kms', expiresAtMs: 1_700_000_000_500 }],
+    openCircuits: () => [{ tenant: 'a', key: 'replica 1', provider: 'vault' }],
   });
   const lines: Record<string, unknown>[] = [];
   const sink = new Writable({
@@ -87,11 +90,14 @@ describe('the metrics', () => {
     expect(Math.min(...bounds)).toBe(0.00005);
   });
 
-  it('ask for what they do not keep: entries, and the end of credentials in seconds', async () => {
+  it('ask for what they do not keep: entries, the end of credentials in seconds, silent keys', async () => {
     const { metrics } = world();
     expect(await samples(metrics, 'keyproxy_dek_cache_entries')).toEqual(['keyproxy_dek_cache_entries 7']);
     expect(await samples(metrics, 'keyproxy_credential_expiry')).toEqual([
       'keyproxy_credential_expiry_timestamp_seconds{provider="aws_kms"} 1700000000.5',
+    ]);
+    expect(await samples(metrics, 'keyproxy_kms_circuit')).toEqual([
+      'keyproxy_kms_circuit_open{tenant="a",key="replica 1",provider="vault"} 1',
     ]);
   });
 });

@@ -15,6 +15,8 @@ function tenantOf(id: string, keyIds: readonly [string, ...string[]] = ['cmk'], 
     settings: usualSettings,
     provider: 'local',
     keyIds,
+    materialIds: keyIds,
+    replicas: [],
     openKeys:
       openKeys ??
       (async () => {
@@ -100,11 +102,12 @@ describe('TenantRegistry', () => {
   it('knows who else has a key, in whatever role, and never the tenant itself', () => {
     const registry = new TenantRegistry();
     const { tenant: a } = tenantOf('a', ['k1', 'k2']);
-    registry.put(a);
-    registry.put(tenantOf('b', ['k3', 'k2']).tenant);
-    expect(['k1', 'k2', 'k3'].map((key) => registry.sharesKey(a, key))).toEqual([false, true, true]);
-    registry.put(tenantOf('a', ['k1']).tenant);
-    expect(registry.sharesKey(a, 'k1')).toBe(false);
+    const { tenant: c } = tenantOf('c', ['k4']);
+    for (const tenant of [a, c, tenantOf('b', ['k3', 'k2']).tenant]) registry.put(tenant);
+    expect([registry.sharesKeys(a), registry.sharesKeys(c)]).toEqual([true, false]);
+    const { tenant: reloaded } = tenantOf('a', ['k1']);
+    registry.put(reloaded);
+    expect(registry.sharesKeys(reloaded)).toBe(false);
   });
 
   it('closes everybody at its end', async () => {

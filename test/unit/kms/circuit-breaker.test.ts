@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { CircuitOpen, withBreaker } from '../../../src/kms/circuit-breaker.ts';
+import { DeadlinePassed } from '../../../src/kms/deadline.ts';
+import type { KmsFault } from '../../../src/kms/fault.ts';
+import { withRetries } from '../../../src/kms/retry.ts';
+import { context, failureOf, never } from '../../contract/calls.ts';
+import { FakeKeyService } from '../../support/fake-key-service.ts';
+import { ManualClock } from './manual-clock.ts';
+
+const silent: KmsFault = { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' };
+const disabled: KmsFault = { kind: 'refusal', reason: 'KEY_DISABLED', keyWide: true };
+const throttled: KmsFault = { kind: 'outage', reason: 'KEY_SERVICE_THROTTLED' };
+
+function world() {
+  const clock = new ManualClock();
+  const key = new FakeKeyService('cmk');
+  const changes: string[] = [];
+  const guarded = withBreaker(key, { clock, random: () => 0, onChange: (state) => changes.push(state) });
+  const generate = (signal = never) => guarded.generate({ length: 32, context, signal });
+  const silence = async (times: number) => {
+    key.fault = silent;
+    for (let i = 0; i < times; i++) await failureOf(generate());
+  };
+  return { clock, key, changes, guarded, generate, silence };
+}
+
+describe('a circuit breaker', () => {
+  it('lets calls through until three in a row got no answer, and then makes none', async () => {
+    const { key, changes, generate, silence } = world();
+    await silence(3);
+    expect([key.calls.generate, changes]).toEqual([3, ['open']]);
+    const error = await failureOf(generate());
+    expect(error).toBeInstanceOf(CircuitOpen);
+    expect(error.fault).toEqual({ ...silent, retryAfterMs: 1_000 });
+    expect(key.calls.generate).toBe(3);
+  });
+
+  it.each([undefined, disabled, { kind: 'data' } as const])('counts anew after an answer: %o', async (answer) => {
+    const { key, generate, silence } = world();
+    await silence(2);
+    key.fault = answer;
+    await generate().catch(() => undefined);
+    await silence(2);
+    expect(key.calls.generate).toBe(5);
+  });
+
+  it('lets one call through after its pause, and closes with its answer, be it a refusal', async () => {
+    const { clock, key, changes, generate, silence } = world();
+    await silence(3);
+    await clock.advance(1_000);
+    key.fault = disabled;
+    const letGo = key.hold();
+    const probe = failureOf(generate());
+    expect(await failureOf(generate())).toBeInstanceOf(CircuitOpen);
+    letGo();
+    expect((await probe).fault).toEqual(disabled);
+    key.fault = undefined;
+    await generate();
+    expect([key.calls.generate, changes]).toEqual([5, ['open', 'closed']]);
+  });
+
+  it('waits twice as long after each probe that got no answer, up to 30 s', async () => {
+    const { clock, key, generate, silence } = world();
+    await silence(3);
+    const waits: number[] = [];
+    for (let i = 0; i < 7; i++) {
+      const { fault } = await failureOf(generate());
+      const wait = 'retryAfterMs' in fault ? (fault.retryAfterMs ?? 0) : 0;
+      waits.push(wait);
+      await clock.advance(wait);
+      await failureOf(generate());
+    }
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
+    expect(key.calls.generate).toBe(3 + 7);
+  });
+
+  it('takes throttling for the answer of a service that is well', async () => {
+    const { key, generate } = world();
+    key.fault = throttled;
+    for (let i = 0; i < 9; i++) expect((await failureOf(generate())).fault).toEqual(throttled);
+    expect(key.calls.generate).toBe(9);
+  });
+
+  it('counts the end of an attempt by its deadline, and no caller who gave up', async () => {
+    const { key, generate } = world();
+    for (let i = 0; i < 9; i++) await failureOf(generate(AbortSignal.abort(new Error('gave up'))));
+    expect(key.calls.generate).toBe(9);
+    for (let i = 0; i < 9; i++) await failureOf(generate(AbortSignal.abort(new DeadlinePassed(2_000))));
+    expect(key.calls.generate).toBe(12);
+  });
+
+  it('stays passable where the one who probed gave up', async () => {
+    const { clock, key, generate, silence } = world();
+    await silence(3);
+    await clock.advance(1_000);
+    await failureOf(generate(AbortSignal.abort(new Error('gave up'))));
+    await clock.advance(1_000);
+    key.fault = undefined;
+    await generate();
+    expect(key.calls.generate).toBe(5);
+  });
+
+  it('ends the retries of a call: the time to wait is known', async () => {
+    const { clock, key, guarded } = world();
+    const patient = withRetries(guarded, { clock, random: () => 0, timeoutMs: 60_000 });
+    key.fault = silent;
+    const call = failureOf(patient.generate({ length: 32, context, signal: never }));
+    await clock.advance(60_000);
+    expect(await call).toBeInstanceOf(CircuitOpen);
+    expect(key.calls.generate).toBe(3);
+  });
+});
