@@ -1,0 +1,189 @@
+/** One key of a transit engine behind the port: one that binds associated data (AES, ChaCha20), or RSA. */
+import { randomFillSync } from 'node:crypto';
+import type { Clock } from '../../base/clock.ts';
+import type { EncryptedDataKey } from '../../base/encrypted-data-key.ts';
+import type { EncryptionContext } from '../../base/encryption-context.ts';
+import { SecretBytes } from '../../base/secret.ts';
+import { startDeadline } from '../deadline.ts';
+import { KmsError } from '../fault.ts';
+import type { Finding } from '../finding.ts';
+import type { GeneratedKey, KeyInfo, KeyService } from '../key-service.ts';
+import { Batches } from './batches.ts';
+import { type Ciphertext, entryOf, readCiphertext, versionOf } from './ciphertext.ts';
+import type { VaultLease } from './credentials.ts';
+import { errorOf, incompleteAnswer, silence } from './failure.ts';
+import { inspectKey } from './inspect.ts';
+import type { KeyStyle } from './key-style.ts';
+import { LearnedStyle } from './learned-style.ts';
+import { datakeyBits, type EncryptInput, type OpenInput, type Transit } from './transit.ts';
+
+export interface VaultKeyOptions {
+  readonly keyId: string;
+  readonly clock: Clock;
+  /** How long one call may take from its start to the last byte of its answer, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Taken over: released at disposal. */
+  readonly lease: VaultLease;
+}
+
+/** What an authenticated cipher adds: a nonce of 12 bytes or, for XChaCha20, 24, and a tag of 16. */
+const aeadOverheads: readonly number[] = [28, 40];
+
+interface WithContext {
+  readonly context: EncryptionContext;
+  readonly signal: AbortSignal;
+}
+
+export class VaultKey implements KeyService {
+  readonly provider = 'vault';
+  readonly keyId: string;
+  readonly #keyIdBytes: Buffer;
+  readonly #options: VaultKeyOptions;
+  readonly #transit: Transit;
+  readonly #style: LearnedStyle;
+  readonly #encrypts: Batches<EncryptInput, Ciphertext>;
+  readonly #decrypts: Batches<OpenInput, SecretBytes>;
+  readonly #rewraps: Batches<OpenInput, Ciphertext>;
+
+  constructor(transit: Transit, options: VaultKeyOptions) {
+    const { keyId } = options;
+    const nothing = () => {};
+    this.keyId = keyId;
+    this.#keyIdBytes = Buffer.from(keyId, 'utf8');
+    this.#options = options;
+    this.#transit = transit;
+    this.#style = new LearnedStyle(transit, options);
+    this.#encrypts = new Batches({ ...options, run: (items, end) => transit.encrypt(items, end), discard: nothing });
+    this.#decrypts = new Batches({ ...options, run: (items, end) => transit.decrypt(items, end), discard: wipe });
+    this.#rewraps = new Batches({ ...options, run: (items, end) => transit.rewrap(items, end), discard: nothing });
+  }
+
+  owns(entry: EncryptedDataKey): boolean {
+    return versionOf(entry, this.#keyIdBytes) !== undefined;
+  }
+
+  describe(entry: EncryptedDataKey): KeyInfo {
+    const keyVersion = versionOf(entry, this.#keyIdBytes) ?? '';
+    return { provider: this.provider, keyId: this.keyId, keyVersion };
+  }
+
+  generate({ length, context, signal }: { length: number } & WithContext): Promise<GeneratedKey> {
+    return this.#within(signal, 'encrypt', async (end) => {
+      const bits = datakeyBits.get(length);
+      if (bits !== undefined && (await this.#style.get(end)) === 'rsa') return this.#datakey(bits, end);
+      const plaintext = SecretBytes.adopt(randomFillSync(Buffer.allocUnsafeSlow(length)));
+      try {
+        return { plaintext, entry: await this.#encrypt(plaintext, context, end) };
+      } catch (error) {
+        plaintext[Symbol.dispose]();
+        throw error;
+      }
+    });
+  }
+
+  wrap({ plaintext, context, signal }: { plaintext: SecretBytes } & WithContext): Promise<EncryptedDataKey> {
+    return this.#within(signal, 'encrypt', (end) => this.#encrypt(plaintext, context, end));
+  }
+
+  unwrap({ entry, context, signal }: { entry: EncryptedDataKey } & WithContext): Promise<SecretBytes> {
+    return this.#within(signal, 'decrypt', (end) =>
+      this.#asStyled(end, (style) =>
+        this.#decrypts.submit({ ciphertext: this.#textOf(entry, 'decrypt'), ...binding(style, context) }, end),
+      ),
+    );
+  }
+
+  /**
+   * RSA only: Vault rewraps without associated data (hashicorp/vault#29532), so what is bound to some has to be
+   * unwrapped and wrapped.
+   */
+  rewrap({ entry, context, signal }: { entry: EncryptedDataKey } & WithContext): Promise<EncryptedDataKey> {
+    return this.#within(signal, 'rewrap', (end) =>
+      this.#asStyled(end, async (style) => {
+        const ciphertext = this.#textOf(entry, 'rewrap');
+        if (style === 'rsa') {
+          const wrapped = await this.#rewraps.submit({ ciphertext }, end);
+          return entryOf(this.keyId, wrapped);
+        }
+        using plaintext = await this.#decrypts.submit({ ciphertext, ...binding(style, context) }, end);
+        return await this.#encrypt(plaintext, context, end);
+      }),
+    );
+  }
+
+  inspect({ signal }: WithContext): Promise<Finding[]> {
+    return inspectKey(this.#transit, this.#style, signal);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#options.lease.release();
+  }
+
+  /** Vault's own data key. There is none with associated data, so only a key that binds none is asked for it. */
+  async #datakey(bits: number, signal: AbortSignal): Promise<GeneratedKey> {
+    const { plaintext, wrapped } = await this.#transit.datakey(bits, signal);
+    if (this.#fits('rsa', wrapped, plaintext.length)) return { plaintext, entry: entryOf(this.keyId, wrapped) };
+    plaintext[Symbol.dispose]();
+    throw incompleteAnswer('datakey');
+  }
+
+  #encrypt(plaintext: SecretBytes, context: EncryptionContext, signal: AbortSignal): Promise<EncryptedDataKey> {
+    return this.#asStyled(signal, async (style) => {
+      const wrapped = await this.#encrypts.submit({ plaintext, ...binding(style, context) }, signal);
+      if (!this.#fits(style, wrapped, plaintext.length)) throw incompleteAnswer('encrypt');
+      return entryOf(this.keyId, wrapped);
+    });
+  }
+
+  /**
+   * Whether a ciphertext can be of a style: a key deleted and made anew under its name may be of another kind, and would
+   * wrap without any binding what is sent to it in the style of the old one.
+   */
+  #fits(style: KeyStyle, { length }: Ciphertext, plaintextLength: number): boolean {
+    const fits = (style === 'aead') === aeadOverheads.includes(length - plaintextLength);
+    if (!fits) this.#style.forget();
+    return fits;
+  }
+
+  /** Works in the key's style; where that was only assumed and Vault says that it is the other, once more in that. */
+  async #asStyled<T>(signal: AbortSignal, work: (style: KeyStyle) => Promise<T>): Promise<T> {
+    const style = await this.#style.get(signal);
+    try {
+      return await work(style);
+    } catch (error) {
+      if (!(error instanceof KmsError) || error.fault.kind !== 'config') throw error;
+      this.#style.forget();
+      if (style !== 'aead' || error.details.providerCode !== 'NotAead') throw error;
+      this.#style.isRsa();
+      return await work('rsa');
+    }
+  }
+
+  /** The ciphertext of an entry that is this key's, in Vault's form and of the version that the entry names. */
+  #textOf(entry: EncryptedDataKey, operation: string): string {
+    const version = versionOf(entry, this.#keyIdBytes);
+    const text = entry.ciphertext.toString('latin1');
+    if (version !== undefined && readCiphertext(text)?.version === version) return text;
+    throw errorOf({ code: 'NotThisKeys', fault: { kind: 'data' } }, operation);
+  }
+
+  async #within<T>(signal: AbortSignal, operation: string, work: (end: AbortSignal) => Promise<T>): Promise<T> {
+    const { clock, timeoutMs } = this.#options;
+    using deadline = startDeadline(clock, timeoutMs, signal);
+    try {
+      deadline.signal.throwIfAborted();
+      return await work(deadline.signal);
+    } catch (error) {
+      throw silence(error, operation, deadline.signal);
+    }
+  }
+}
+
+/** What binds a request beside the key: the context, for a key that can. */
+function binding(style: KeyStyle, context: EncryptionContext): { context?: Buffer } {
+  return style === 'rsa' ? {} : { context: context.serialized };
+}
+
+function wipe(secret: SecretBytes): void {
+  secret[Symbol.dispose]();
+}
