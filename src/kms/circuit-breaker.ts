@@ -2,7 +2,7 @@
  * A circuit breaker in front of one key: while its service gives no answer, calls fail at once instead of each
  * waiting for its time to pass, so that a replica or the caller's own fallback comes into play.
  *
- *     closed    ──3 outages in a row──▶ open        a success in between starts the count anew
+ *     closed    ──5 outages in a row──▶ open        a success in between starts the count anew
  *     open      ──pause is over───────▶ half-open   one call is let through, the others still fail at once
  *     half-open ──answer──────────────▶ closed      whatever the answer is: a refusal is one too
  *     half-open ──outage──────────────▶ open        for twice as long, up to a bound
@@ -12,7 +12,7 @@
 import type { Clock } from '../base/clock.ts';
 import { DeadlinePassed } from './deadline.ts';
 import { decorated } from './decorated.ts';
-import { KmsError } from './fault.ts';
+import { KmsError, type KmsErrorDetails } from './fault.ts';
 import type { KeyService } from './key-service.ts';
 
 export interface BreakerOptions {
@@ -23,32 +23,32 @@ export interface BreakerOptions {
   readonly onChange?: (state: 'open' | 'closed') => void;
 }
 
-/** Outages in a row that open it. */
-const threshold = 3;
+/** Outages in a row that open it: one more than a single call makes attempts. */
+const threshold = 5;
 /** The first pause and the longest, in milliseconds; a third of each is jitter. */
 const [firstPauseMs, longestPauseMs] = [1_000, 30_000];
 
 type State =
   | { readonly kind: 'closed'; readonly outages: number }
-  | { readonly kind: 'open'; readonly until: number; readonly pauseMs: number }
-  | { readonly kind: 'half-open'; readonly pauseMs: number };
+  | { readonly kind: 'open'; readonly until: number; readonly pauseMs: number; readonly last: KmsErrorDetails }
+  | { readonly kind: 'half-open'; readonly pauseMs: number; readonly last: KmsErrorDetails };
 
-/** The failure of a call that was not made. It is not worth a retry: the time to wait is known. */
+/**
+ * The failure of a call that was not made: it tells what the last one that was made ended with. It is not worth a
+ * retry, since the time to wait is known.
+ */
 export class CircuitOpen extends KmsError {
-  constructor(provider: string, operation: string, retryAfterMs: number) {
-    super({ kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE', retryAfterMs }, { provider, operation, providerCode });
+  constructor(last: KmsErrorDetails, retryAfterMs: number) {
+    super({ kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE', retryAfterMs }, last);
     this.name = 'CircuitOpen';
   }
 }
 
-const providerCode = 'CircuitOpen';
-
 /** The same key service behind a circuit breaker of its own. Takes `service` over. */
 export function withBreaker(service: KeyService, options: BreakerOptions): KeyService {
   const breaker = new CircuitBreaker(options);
-  return decorated(service, async (operation, signal, call) => {
-    const waitMs = breaker.enter();
-    if (waitMs > 0) throw new CircuitOpen(service.provider, operation, waitMs);
+  return decorated(service, async (_operation, signal, call) => {
+    breaker.enter();
     try {
       const result = await call(signal);
       breaker.answered();
@@ -68,15 +68,15 @@ class CircuitBreaker {
     this.#options = options;
   }
 
-  /** 0 where a call may be made; else the milliseconds until one may. */
-  enter(): number {
+  /** Throws where no call may be made now. */
+  enter(): void {
     const state = this.#state;
-    if (state.kind === 'closed') return 0;
-    if (state.kind === 'half-open') return state.pauseMs;
+    if (state.kind === 'closed') return;
+    const { pauseMs, last } = state;
+    if (state.kind === 'half-open') throw new CircuitOpen(last, pauseMs);
     const left = state.until - this.#options.clock.monotonic();
-    if (left > 0) return left;
-    this.#state = { kind: 'half-open', pauseMs: state.pauseMs };
-    return 0;
+    if (left > 0) throw new CircuitOpen(last, left);
+    this.#state = { kind: 'half-open', pauseMs, last };
   }
 
   answered(): void {
@@ -86,27 +86,30 @@ class CircuitBreaker {
 
   /** Counts a failure. A caller who gave up says nothing about the service, but must not keep the way blocked. */
   failed(error: unknown, signal: AbortSignal): void {
-    const fault = error instanceof KmsError ? error.fault : undefined;
-    if (fault !== undefined && fault.kind !== 'outage') this.answered();
-    else if (fault?.reason === 'KEY_SERVICE_UNAVAILABLE' && !gaveUp(signal)) this.#outage();
-    else if (this.#state.kind === 'half-open') this.#open(this.#state.pauseMs);
+    if (error instanceof KmsError && error.fault.kind !== 'outage') this.answered();
+    else if (isSilence(error) && !gaveUp(signal)) this.#outage(error.details);
+    else if (this.#state.kind === 'half-open') this.#open(this.#state.pauseMs, this.#state.last);
   }
 
-  #outage(): void {
+  #outage(last: KmsErrorDetails): void {
     const state = this.#state;
-    if (state.kind === 'half-open') this.#open(Math.min(2 * state.pauseMs, longestPauseMs));
+    if (state.kind === 'half-open') this.#open(Math.min(2 * state.pauseMs, longestPauseMs), last);
     else if (state.kind === 'closed' && state.outages + 1 < threshold) {
       this.#state = { kind: 'closed', outages: state.outages + 1 };
     } else if (state.kind === 'closed') {
-      this.#open(firstPauseMs);
+      this.#open(firstPauseMs, last);
       this.#options.onChange?.('open');
     }
   }
 
-  #open(pauseMs: number): void {
+  #open(pauseMs: number, last: KmsErrorDetails): void {
     const jittered = pauseMs * (1 - this.#options.random() / 3);
-    this.#state = { kind: 'open', until: this.#options.clock.monotonic() + jittered, pauseMs };
+    this.#state = { kind: 'open', until: this.#options.clock.monotonic() + jittered, pauseMs, last };
   }
+}
+
+function isSilence(error: unknown): error is KmsError {
+  return error instanceof KmsError && error.fault.kind === 'outage' && error.fault.reason === 'KEY_SERVICE_UNAVAILABLE';
 }
 
 /** The deadline of an attempt is the service's silence; any other reason is somebody's who stopped waiting. */

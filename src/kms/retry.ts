@@ -40,11 +40,15 @@ export async function callWithRetry<T>(
 ): Promise<T> {
   const { clock, timeoutMs, signal } = options;
   const end = clock.monotonic() + budgetFactor * timeoutMs;
+  let said: unknown;
   for (let failures = 0; ; failures++) {
     try {
       using deadline = startDeadline(clock, Math.min(timeoutMs, end - clock.monotonic()), signal);
       return await attempt(deadline.signal);
     } catch (error) {
+      // What an attempt that was made ended with says more than that another was not made.
+      if (error instanceof CircuitOpen) throw said ?? error;
+      said = error;
       const wait = delayAfter(error, failures, options.random);
       const isLast = failures + 1 >= maxAttempts;
       if (wait === undefined || isLast || signal.aborted || clock.monotonic() + wait >= end) throw error;
@@ -58,7 +62,7 @@ export async function callWithRetry<T>(
 
 /** Milliseconds until the next attempt, or undefined where there is to be none. */
 function delayAfter(error: unknown, failures: number, random: () => number): number | undefined {
-  if (!(error instanceof KmsError) || error.fault.kind !== 'outage' || error instanceof CircuitOpen) return undefined;
+  if (!(error instanceof KmsError) || error.fault.kind !== 'outage') return undefined;
   const { reason, retryAfterMs } = error.fault;
   const backoff = reason === 'KEY_SERVICE_THROTTLED' ? throttledBackoff : outageBackoff;
   // Retry-After is a floor; jitter on top of it keeps those who were told the same from coming back together.

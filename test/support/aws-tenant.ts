@@ -1,6 +1,7 @@
 /** A daemon whose tenants have their keys in the simulated AWS, set up as an operator and a customer would. */
 import { randomUUID } from 'node:crypto';
-import type { AwsSimulator, SimulatedRole } from '../simulators/aws/server.ts';
+import type { SimulatedRole } from '../simulators/aws/principals.ts';
+import type { AwsSimulator } from '../simulators/aws/server.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { type DaemonFolder, daemonFolder } from './daemon-folder.ts';
 
@@ -44,8 +45,15 @@ log: { level: trace }
   });
 }
 
-/** Starts a daemon in the folder, on a socket of its own there, with the platform's own credentials in its environment. */
-export function startAwsDaemon(aws: AwsSimulator, folder: DaemonFolder): Promise<Daemon> {
+/**
+ * Starts a daemon in the folder, on a socket of its own there, with the platform's own credentials in its environment
+ * and what `more` adds to that.
+ */
+export function startAwsDaemon(
+  aws: AwsSimulator,
+  folder: DaemonFolder,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Daemon> {
   const { accessKeyId, secretAccessKey } = aws.platform;
   const socket = `${randomUUID()}.sock`;
   return startDaemon({
@@ -58,6 +66,7 @@ export function startAwsDaemon(aws: AwsSimulator, folder: DaemonFolder): Promise
       AWS_SESSION_TOKEN: '',
       AWS_REGION: 'us-east-1',
       AWS_EC2_METADATA_DISABLED: 'true',
+      ...more,
     },
   });
 }

@@ -25,28 +25,29 @@ function world() {
 }
 
 describe('a circuit breaker', () => {
-  it('lets calls through until three in a row got no answer, and then makes none', async () => {
+  it('lets calls through until five in a row got no answer, and then makes none', async () => {
     const { key, changes, generate, silence } = world();
-    await silence(3);
-    expect([key.calls.generate, changes]).toEqual([3, ['open']]);
+    await silence(5);
+    expect([key.calls.generate, changes]).toEqual([5, ['open']]);
     const error = await failureOf(generate());
     expect(error).toBeInstanceOf(CircuitOpen);
     expect(error.fault).toEqual({ ...silent, retryAfterMs: 1_000 });
-    expect(key.calls.generate).toBe(3);
+    expect(error.details).toMatchObject({ providerCode: 'Fakeoutage', requestId: 'request-5' });
+    expect(key.calls.generate).toBe(5);
   });
 
   it.each([undefined, disabled, { kind: 'data' } as const])('counts anew after an answer: %o', async (answer) => {
     const { key, generate, silence } = world();
-    await silence(2);
+    await silence(4);
     key.fault = answer;
     await generate().catch(() => undefined);
-    await silence(2);
-    expect(key.calls.generate).toBe(5);
+    await silence(4);
+    expect(key.calls.generate).toBe(9);
   });
 
   it('lets one call through after its pause, and closes with its answer, be it a refusal', async () => {
     const { clock, key, changes, generate, silence } = world();
-    await silence(3);
+    await silence(5);
     await clock.advance(1_000);
     key.fault = disabled;
     const letGo = key.hold();
@@ -56,12 +57,12 @@ describe('a circuit breaker', () => {
     expect((await probe).fault).toEqual(disabled);
     key.fault = undefined;
     await generate();
-    expect([key.calls.generate, changes]).toEqual([5, ['open', 'closed']]);
+    expect([key.calls.generate, changes]).toEqual([7, ['open', 'closed']]);
   });
 
   it('waits twice as long after each probe that got no answer, up to 30 s', async () => {
     const { clock, key, generate, silence } = world();
-    await silence(3);
+    await silence(5);
     const waits: number[] = [];
     for (let i = 0; i < 7; i++) {
       const { fault } = await failureOf(generate());
@@ -71,7 +72,7 @@ describe('a circuit breaker', () => {
       await failureOf(generate());
     }
     expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
-    expect(key.calls.generate).toBe(3 + 7);
+    expect(key.calls.generate).toBe(5 + 7);
   });
 
   it('takes throttling for the answer of a service that is well', async () => {
@@ -86,27 +87,29 @@ describe('a circuit breaker', () => {
     for (let i = 0; i < 9; i++) await failureOf(generate(AbortSignal.abort(new Error('gave up'))));
     expect(key.calls.generate).toBe(9);
     for (let i = 0; i < 9; i++) await failureOf(generate(AbortSignal.abort(new DeadlinePassed(2_000))));
-    expect(key.calls.generate).toBe(12);
+    expect(key.calls.generate).toBe(14);
   });
 
   it('stays passable where the one who probed gave up', async () => {
     const { clock, key, generate, silence } = world();
-    await silence(3);
+    await silence(5);
     await clock.advance(1_000);
     await failureOf(generate(AbortSignal.abort(new Error('gave up'))));
     await clock.advance(1_000);
     key.fault = undefined;
     await generate();
-    expect(key.calls.generate).toBe(5);
+    expect(key.calls.generate).toBe(7);
   });
 
   it('ends the retries of a call: the time to wait is known', async () => {
-    const { clock, key, guarded } = world();
+    const { clock, key, guarded, silence } = world();
     const patient = withRetries(guarded, { clock, random: () => 0, timeoutMs: 60_000 });
-    key.fault = silent;
+    await silence(3);
     const call = failureOf(patient.generate({ length: 32, context, signal: never }));
     await clock.advance(60_000);
-    expect(await call).toBeInstanceOf(CircuitOpen);
-    expect(key.calls.generate).toBe(3);
+    const error = await call;
+    expect(error).not.toBeInstanceOf(CircuitOpen);
+    expect(error.details.requestId).toBe('request-5');
+    expect(key.calls.generate).toBe(5);
   });
 });

@@ -1,0 +1,55 @@
+/** A daemon reads the code of those providers that its tenants use, and of no other. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { startAwsSimulator } from '../simulators/aws/server.ts';
+import { awsFolder, startAwsDaemon } from '../support/aws-tenant.ts';
+import { connect } from '../support/client.ts';
+import { startDaemon } from '../support/daemon.ts';
+import { daemonFolder, localTenant } from '../support/daemon-folder.ts';
+import { loadedModules, recordModules } from '../support/loaded-modules.ts';
+
+/** Provider → what only its own code and its libraries' are called. */
+const homes: Readonly<Record<string, RegExp>> = {
+  aws: /\/src\/kms\/aws\/|\/node_modules\/@(?:aws-sdk|aws|smithy)\//,
+  azure: /\/src\/kms\/azure\/|\/node_modules\/@(?:azure|azure-rest|typespec)\//,
+  gcp: /\/src\/kms\/gcp\/|\/node_modules\/(?:@google-cloud|google-gax|google-auth-library|gaxios|gcp-metadata|gtoken)\//,
+  vault: /\/src\/kms\/vault\//,
+};
+
+/** The providers of whom any module was loaded. */
+function providersAmong(modules: readonly string[]): string[] {
+  return Object.keys(homes).filter((provider) => modules.some((url) => homes[provider]?.test(url)));
+}
+
+const request = { encryption_context: { purpose: 'orders' }, plaintext: Buffer.from('x') };
+
+describe('a daemon that has served a tenant', () => {
+  test('of AWS alone has loaded the AWS provider and no other', async () => {
+    await using aws = await startAwsSimulator();
+    await using folder = await awsFolder(aws, [{ id: 'acme', keyArn: aws.createKey().arn }]);
+    const records = join(folder.path, 'modules');
+    await mkdir(records);
+    await using daemon = await startAwsDaemon(aws, folder, recordModules(records));
+    using client = connect(daemon.socket);
+    await client.call('Encrypt', { ...request, tenant_id: 'acme' });
+    expect(await daemon.stop()).toBe(0);
+    const modules = await loadedModules(records);
+    expect(modules.length).toBeGreaterThan(100);
+    expect(providersAmong(modules)).toEqual(['aws']);
+  });
+
+  test('with a key in a file has loaded no vendor’s code', async () => {
+    await using folder = await daemonFolder({
+      extra: 'allow_local: true',
+      tenants: { 'acme.yaml': localTenant('acme') },
+    });
+    const records = join(folder.path, 'modules');
+    await mkdir(records);
+    await using daemon = await startDaemon({ ...folder.start, env: recordModules(records) });
+    using client = connect(daemon.socket);
+    await client.call('Encrypt', { ...request, tenant_id: 'acme' });
+    expect(await daemon.stop()).toBe(0);
+    expect(providersAmong(await loadedModules(records))).toEqual([]);
+  });
+});
