@@ -1,0 +1,33 @@
+/** Faults of this simulator: the common ones, and gRPC errors with typed details. */
+import { type Fault, type FaultRule, Faults } from '../http/fault.ts';
+import type { ErrorDetail } from './status.ts';
+
+/** The services of the simulator. */
+export type ServiceName = 'kms' | 'oauth2' | 'sts' | 'iam' | 'metadata';
+
+/** What a fault is chosen by. `key` is a key's name, without a version; only calls of `kms` have one. */
+export type GcpFaultTarget = {
+  readonly service: ServiceName;
+  /** A method's name (`Encrypt`), `token`, `generateAccessToken`, or the last part of the metadata's path. */
+  readonly operation: string;
+  readonly key: string | undefined;
+};
+
+/**
+ * An error of the service's own. On `kms` the code is a canonical one (`UNAVAILABLE`) and `status` is not looked at; on
+ * `iam` too, with `status` as the HTTP status; on `oauth2` and `sts` the code is OAuth's (`invalid_grant`).
+ */
+type ErrorFault = Extract<Fault, { kind: 'error' }> & { readonly details?: readonly ErrorDetail[] };
+
+export type GcpFault = Exclude<Fault, { kind: 'error' }> | ErrorFault;
+
+/** The rules in force. The rule that was added last wins. */
+export class GcpFaults extends Faults<GcpFaultTarget> {
+  override add(rule: Omit<FaultRule<GcpFaultTarget>, 'fault'> & { readonly fault: GcpFault }): { remove(): void } {
+    return super.add(rule);
+  }
+
+  override take(target: GcpFaultTarget): GcpFault | undefined {
+    return super.take(target);
+  }
+}
