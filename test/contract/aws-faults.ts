@@ -3,6 +3,7 @@
  * beside the provider's own table, from `kms:` and `sts:` error references.
  */
 import type { KmsFault } from '../../src/kms/fault.ts';
+import type { StoreCondition, StoreType } from '../simulators/aws/custom-key-store.ts';
 import type { Fault } from '../simulators/http/fault.ts';
 import type { AwsKeyInHand, AwsWorld } from './aws-world.ts';
 import type { KeyOperation } from './calls.ts';
@@ -15,7 +16,6 @@ const disabled: KmsFault = { kind: 'refusal', reason: 'KEY_DISABLED', keyWide: t
 const pendingDeletion: KmsFault = { kind: 'refusal', reason: 'KEY_PENDING_DELETION', keyWide: true };
 const invalidState: KmsFault = { kind: 'refusal', reason: 'KEY_STATE_INVALID', keyWide: true };
 const unclear: KmsFault = { kind: 'ambiguous', reason: 'KEY_STATE_INVALID' };
-const inTrouble: KmsFault = { kind: 'ambiguous', reason: 'KEY_SERVICE_UNAVAILABLE' };
 const missing: KmsFault = { kind: 'ambiguous', reason: 'KEY_NOT_FOUND' };
 const misconfigured: KmsFault = { kind: 'config', reason: 'KEY_SERVICE_MISCONFIGURED' };
 const unsuitable: KmsFault = { kind: 'config', reason: 'KEY_UNSUITABLE' };
@@ -30,7 +30,8 @@ const codes: readonly [code: string, status: number, expected: KmsFault][] = [
   ['AccessDeniedException', 400, denied],
   ['AccessDenied', 403, denied],
   ['NotAuthorized', 400, denied],
-  ['KMSInvalidStateException', 400, inTrouble],
+  // DescribeKey says that the key is enabled.
+  ['KMSInvalidStateException', 400, outage],
   ['NotFoundException', 400, missing],
   ['InvalidCiphertextException', 400, data],
   ['IncorrectKeyException', 400, data],
@@ -114,6 +115,25 @@ function owner(name: string, arrange: (key: AwsKeyInHand['owned']) => void, expe
   };
 }
 
+/** A key whose material is in a custom key store, and what becomes of that store. */
+function storeCase(type: StoreType, condition: StoreCondition): AwsFaultCase {
+  const store = ({ owned }: AwsKeyInHand) => {
+    if (owned.store === undefined) throw new Error('the key is in no custom key store');
+    return owned.store;
+  };
+  return {
+    name: `a key in a custom key store (${type}) that is ${condition}`,
+    open: (world) => world.openStoreKey(type),
+    arrange: (_, key) => {
+      store(key).condition = condition;
+    },
+    expected: outage,
+    undo: (_, key) => {
+      store(key).condition = 'connected';
+    },
+  };
+}
+
 const nobody = {
   Version: '2012-10-17',
   Statement: [{ Effect: 'Deny', Principal: '*', Action: 'kms:*', Resource: '*' }],
@@ -144,7 +164,14 @@ export const awsFaultCases: readonly AwsFaultCase[] = [
   owner('a key that is to be deleted', (key) => key.scheduleDeletion(), pendingDeletion),
   owner('a replica key that is to be deleted', (key) => key.setState('PendingReplicaDeletion'), pendingDeletion),
   owner('a key without its imported material', (key) => key.setState('PendingImport'), invalidState),
-  owner('a key whose key store is not connected', (key) => key.setState('Unavailable'), inTrouble),
+  owner('a key that is not available', (key) => key.setState('Unavailable'), outage),
+  owner('a key that is still being made', (key) => key.setState('Creating'), outage),
+  storeCase('AWS_CLOUDHSM', 'disconnected'),
+  storeCase('EXTERNAL_KEY_STORE', 'disconnected'),
+  storeCase('EXTERNAL_KEY_STORE', 'timed-out'),
+  storeCase('EXTERNAL_KEY_STORE', 'unreachable'),
+  // KMS has one code for all of it and tells the reason in its text alone.
+  storeCase('EXTERNAL_KEY_STORE', 'denied-by-key-manager'),
   {
     name: 'a policy that denies, although DescribeKey is denied too',
     arrange: (_, { owned }) => owned.setPolicy(nobody),

@@ -83,17 +83,18 @@ describe('a session', () => {
     expect(world.aws.count('AssumeRole')).toBe(1);
   });
 
-  it('is shared by keys of one tenant, role, external id and region, and by no others', async () => {
+  it('is shared by all that open one key for one tenant through one role and external id, and by no others', async () => {
     await using world = await AwsWorld.start();
     await using key = world.openRoleKey(good);
     const role = { arn: key.role.arn, externalId };
-    await using same = world.open(world.aws.createKey(), { role });
-    await using tenant = world.open(world.aws.createKey(), { role, tenantId: 'other' });
+    await using same = world.open(key.owned, { role });
+    await using tenant = world.open(key.owned, { role, tenantId: 'other' });
+    await using otherKey = world.open(world.aws.createKey(), { role });
     await using region = world.open(world.aws.createKey({ region: 'eu-central-1' }), { role });
     for (const service of [key.service, same]) await generate(service);
     expect(world.aws.count('AssumeRole')).toBe(1);
-    for (const service of [tenant, region]) await generate(service);
-    expect(world.aws.count('AssumeRole')).toBe(3);
+    for (const service of [tenant, otherKey, region]) await generate(service);
+    expect(world.aws.count('AssumeRole')).toBe(4);
   });
 
   it('that AWS ended early is replaced within the call', async () => {
@@ -168,7 +169,7 @@ describe('a session', () => {
   it('is renewed while one key of several is open, and no longer', async () => {
     await using world = await AwsWorld.start();
     const key = world.openRoleKey(good);
-    const second = world.open(world.aws.createKey(), { role: { arn: key.role.arn, externalId } });
+    const second = world.open(key.owned, { role: { arn: key.role.arn, externalId } });
     await generate(key.service);
     await key.service[Symbol.asyncDispose]();
     await key.service[Symbol.asyncDispose]();

@@ -4,8 +4,10 @@ import type { AwsCredentials } from '../../src/kms/aws/credentials.ts';
 import type { AwsIdentity } from '../../src/kms/aws/identity.ts';
 import { openAwsCredentials, openAwsKey } from '../../src/kms/aws/open.ts';
 import type { KeyService } from '../../src/kms/key-service.ts';
+import type { StoreType } from '../simulators/aws/custom-key-store.ts';
 import type { KeySpec } from '../simulators/aws/keys.ts';
-import { type AwsSimulator, type SimulatedRole, startAwsSimulator } from '../simulators/aws/server.ts';
+import type { SimulatedRole } from '../simulators/aws/principals.ts';
+import { type AwsSimulator, startAwsSimulator } from '../simulators/aws/server.ts';
 import type { SimulatedKey } from '../simulators/aws/simulated-key.ts';
 import { SteeredClock } from './steered-clock.ts';
 import type { OpenedKey, OpenOptions, World } from './world.ts';
@@ -75,6 +77,12 @@ export class AwsWorld implements World<AwsKeyInHand> {
         return key[Symbol.asyncDispose]();
       },
     };
+  }
+
+  /** Opens a key whose material is in a custom key store of its own. */
+  openStoreKey(type: StoreType): Promise<AwsKeyInHand> {
+    const owned = this.aws.createKey({ store: this.aws.createKeyStore(type) });
+    return Promise.resolve(inHand(this.open(owned, {}), owned));
   }
 
   /** Opens a key through a role of its own. */

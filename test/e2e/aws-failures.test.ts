@@ -1,7 +1,8 @@
 /** What a caller is told when the customer's key service says no, or says nothing: never the provider's own words. */
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type AwsSimulator, type SimulatedRole, startAwsSimulator } from '../simulators/aws/server.ts';
+import type { SimulatedRole } from '../simulators/aws/principals.ts';
+import { type AwsSimulator, startAwsSimulator } from '../simulators/aws/server.ts';
 import type { SimulatedKey } from '../simulators/aws/simulated-key.ts';
 import { type AwsTenantOptions, awsFolder, customerRole, startAwsDaemon } from '../support/aws-tenant.ts';
 import { connect, type KeyProxyClient } from '../support/client.ts';

@@ -9,7 +9,8 @@ import {
   KmsKeyringNode,
 } from '@aws-crypto/client-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type AwsSimulator, type SimulatedRole, startAwsSimulator } from '../simulators/aws/server.ts';
+import type { SimulatedRole } from '../simulators/aws/principals.ts';
+import { type AwsSimulator, startAwsSimulator } from '../simulators/aws/server.ts';
 import type { SimulatedKey } from '../simulators/aws/simulated-key.ts';
 import { awsFolder, customerRole, startAwsDaemon } from '../support/aws-tenant.ts';
 import { connect, type KeyProxyClient } from '../support/client.ts';

@@ -1,17 +1,21 @@
 /**
  * Who keyproxy is for AWS: its own identity (environment, IRSA, Pod Identity, instance, shared files), and the
- * customers' roles that it assumes with it. One source of credentials for each (tenant, role, external id, region),
- * shared by all keys that need it.
+ * customers' roles that it assumes with it. One source of credentials for each (tenant, role, external id, region,
+ * session policy), shared by all that open the same key in the same way.
  */
-import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers';
+import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import type { Clock } from '../../base/clock.ts';
-import { KmsError } from '../fault.ts';
+import { untilAborted } from '../../base/until-aborted.ts';
+import { gaveUp, KmsError } from '../fault.ts';
 import { RenewingCredentials } from '../renewing.ts';
-import { AwsConnections, forEachRequest } from './connection.ts';
+import { adviceFor } from './advice.ts';
+import { assuming } from './assume-role.ts';
+import { AwsConnections } from './connection.ts';
 import { kmsErrorFrom } from './failure.ts';
 import { assumeRoleFaults } from './faults.ts';
 import type { AwsIdentity } from './identity.ts';
 import { sessionName } from './session-name.ts';
+import { worthlessPolicy } from './session-policy.ts';
 
 export interface AwsCredentialOptions {
   readonly clock: Clock;
@@ -33,7 +37,12 @@ export interface AwsCredentialScope {
   /** Of the key; STS is asked in the same one. */
   readonly region: string;
   /** Absent: keyproxy's own identity. */
-  readonly role?: { readonly arn: string; readonly externalId: string };
+  readonly role?: {
+    readonly arn: string;
+    readonly externalId: string;
+    /** Narrows the session (session-policy.ts). */
+    readonly policy: string;
+  };
 }
 
 /** Credentials in use, until it is disposed of. */
@@ -50,17 +59,11 @@ export interface AwsCredentialExpiry {
   readonly expiresAtMs: number;
 }
 
-/**
- * The session's length in seconds: the shortest that AWS gives, since a changed trust policy only bites when the
- * session is renewed (AWS STS API Reference, AssumeRole, `DurationSeconds`).
- */
-const sessionSeconds = 900;
-
 /** For a wait that needs no end of its own: every renewal has a time limit. */
 const untilItsEnd = new AbortController().signal;
 
 interface SharedSource {
-  readonly scope: AwsCredentialScope & { readonly role: { readonly arn: string; readonly externalId: string } };
+  readonly scope: AwsCredentialScope & { readonly role: NonNullable<AwsCredentialScope['role']> };
   readonly credentials: RenewingCredentials<AwsIdentity>;
   users: number;
 }
@@ -74,7 +77,7 @@ export class AwsCredentials implements Disposable {
 
   constructor(options: AwsCredentialOptions) {
     this.#options = options;
-    const chain = options.own ?? ownChain(this.#connections.settings(options.timeoutMs));
+    const chain = options.own ?? ownChain(this.#connections.settings(options.timeoutMs), options.stsEndpoint);
     this.#own = this.#renewing(() => chain().catch((error) => Promise.reject(this.#ownFailure(error))));
   }
 
@@ -82,15 +85,37 @@ export class AwsCredentials implements Disposable {
   lease(scope: AwsCredentialScope): AwsCredentialLease {
     const { role } = scope;
     if (role === undefined) return { credentials: this.#own, [Symbol.dispose]() {} };
-    const name = JSON.stringify([scope.tenantId, role.arn, role.externalId, scope.region]);
+    const name = JSON.stringify([scope.tenantId, role.arn, role.externalId, scope.region, role.policy]);
     let source = this.#sources.get(name);
     if (source === undefined) {
       const ofRole = { ...scope, role };
-      source = { scope: ofRole, credentials: this.#renewing(this.#assuming(ofRole)), users: 0 };
+      const { externalId, policy } = role;
+      const assume = this.#sessionOf(ofRole, { externalId, policy });
+      source = { scope: ofRole, credentials: this.#renewing(() => this.#withOwn(assume)), users: 0 };
       this.#sources.set(name, source);
     }
     source.users++;
     return this.#leaseOf(name, source);
+  }
+
+  /**
+   * Whether STS would give a session under the scope's role with another external id, or with none. A session that
+   * it gives is thrown away, and was asked for with a policy that lets it do nothing. Throws a `KmsError` where STS
+   * says neither yes nor no.
+   */
+  async wouldAssume(
+    scope: SharedSource['scope'],
+    given: { externalId?: string; signal: AbortSignal },
+  ): Promise<boolean> {
+    const { signal, ...id } = given;
+    const assume = this.#sessionOf(scope, { ...id, policy: worthlessPolicy });
+    try {
+      await untilAborted(this.#withOwn(assume), signal);
+      return true;
+    } catch (error) {
+      if (error instanceof KmsError && error.fault.kind === 'refusal') return false;
+      throw error instanceof KmsError ? error : gaveUp({ provider: 'aws_kms', operation: 'AssumeRole' }, error);
+    }
   }
 
   /** For each role in use whose credentials are in hand, when they expire. */
@@ -129,41 +154,33 @@ export class AwsCredentials implements Disposable {
     return new RenewingCredentials({ provider: 'aws_kms', clock, random, timeoutMs, fetch });
   }
 
-  /** Assumes the role of a scope; where STS finds our own credentials stale, once more with renewed ones. */
-  #assuming(scope: SharedSource['scope']): () => Promise<AwsIdentity> {
-    const assume = this.#assumeRole(scope);
-    return async () => {
-      const own = await this.#own.current(untilItsEnd);
-      try {
-        return await assume();
-      } catch (error) {
-        if (!(error instanceof KmsError) || error.fault.kind !== 'credentials') throw error;
-        await this.#own.renew(own, untilItsEnd);
-        return await assume();
-      }
-    };
+  /** Runs `assume` with our own identity; where STS finds that one stale, once more with a renewed one. */
+  async #withOwn(assume: () => Promise<AwsIdentity>): Promise<AwsIdentity> {
+    const own = await this.#own.current(untilItsEnd);
+    try {
+      return await assume();
+    } catch (error) {
+      if (!(error instanceof KmsError) || error.fault.kind !== 'credentials') throw error;
+      await this.#own.renew(own, untilItsEnd);
+      return await assume();
+    }
   }
 
-  #assumeRole({ tenantId, region, role }: SharedSource['scope']): () => Promise<AwsIdentity> {
+  #sessionOf(
+    { tenantId, region, role }: SharedSource['scope'],
+    given: { readonly externalId?: string; readonly policy: string },
+  ): () => Promise<AwsIdentity> {
     const { nodeName, timeoutMs, stsEndpoint, clock } = this.#options;
-    const assume = fromTemporaryCredentials({
-      masterCredentials: forEachRequest(() => this.#own.held()),
-      params: {
-        RoleArn: role.arn,
-        ExternalId: role.externalId,
-        RoleSessionName: sessionName(tenantId, nodeName),
-        DurationSeconds: sessionSeconds,
-      },
-      clientConfig: {
-        ...this.#connections.settings(timeoutMs),
-        region,
+    return assuming(
+      { roleArn: role.arn, sessionName: sessionName(tenantId, nodeName), region, ...given },
+      {
+        own: () => this.#own.held(),
+        connections: this.#connections,
+        clock,
+        timeoutMs,
         ...(stsEndpoint !== undefined && { endpoint: stsEndpoint }),
       },
-    });
-    return () =>
-      assume().catch((error) => {
-        throw kmsErrorFrom(error, { operation: 'AssumeRole', table: assumeRoleFaults, now: clock.now() });
-      });
+    );
   }
 
   /** An outage on the way to our own identity is one; every other failure there is ours and no customer's refusal. */
@@ -172,15 +189,20 @@ export class AwsCredentials implements Disposable {
     const error = kmsErrorFrom(thrown, call);
     const noneFound = error.details.providerCode === 'CredentialsProviderError';
     if (error.fault.kind === 'outage' && !noneFound) return error;
-    return new KmsError({ kind: 'credentials' }, error.details);
+    const fault = { kind: 'credentials' } as const;
+    const { operation, providerCode = '' } = error.details;
+    const advice = adviceFor({ operation, code: providerCode, fault });
+    return new KmsError(fault, { ...error.details, ...(advice !== undefined && { advice }) });
   }
 }
 
 /**
- * The SDK's chain, asked each time: when to ask is decided here, not by its memory. Without time limits of ours a call
- * that gets no answer would be waited for without end, and by every later one.
+ * The SDK's chain, asked each time: when to ask is decided here, not by its memory, and files are read again.
+ * Without time limits of ours a call that gets no answer would be waited for without end, and by every later one.
  */
-function ownChain(clientConfig: ReturnType<AwsConnections['settings']>): () => Promise<AwsIdentity> {
-  const chain = fromNodeProviderChain({ clientConfig });
+function ownChain(settings: ReturnType<AwsConnections['settings']>, stsEndpoint?: string): () => Promise<AwsIdentity> {
+  // A web identity is exchanged at the same STS as the customers' roles are assumed at.
+  const clientConfig = { ...settings, ...(stsEndpoint !== undefined && { endpoint: stsEndpoint }) };
+  const chain = fromNodeProviderChain({ clientConfig, ignoreCache: true });
   return () => chain({ forceRefresh: true });
 }

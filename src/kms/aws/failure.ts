@@ -3,6 +3,7 @@
  * id: its message is the provider's text, and a parse error quotes the answer, which may hold a data key.
  */
 import { KmsError, type KmsFault } from '../fault.ts';
+import { adviceFor } from './advice.ts';
 import { type FailedAnswer, sortFault } from './faults.ts';
 
 /** Which call failed. */
@@ -26,11 +27,14 @@ export function kmsErrorFrom(thrown: unknown, call: FailedCall): KmsError {
   const answer = answerOf(sdkError, metadata);
   const fault = withRetryAfter(sortFault(call.table, answer), sdkError, call.now);
   const requestId = text(metadata['requestId'], requestIdPattern);
+  const code = answer.code ?? transportCode(sdkError, answer.status);
+  const advice = adviceFor({ operation: call.operation, code, fault });
   return new KmsError(fault, {
     provider: 'aws_kms',
     operation: call.operation,
-    providerCode: answer.code ?? transportCode(sdkError, answer.status),
+    providerCode: code,
     ...(requestId !== undefined && { requestId }),
+    ...(advice !== undefined && { advice }),
   });
 }
 

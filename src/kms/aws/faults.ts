@@ -106,16 +106,19 @@ export const assumeRoleFaults: FaultTable = {
 };
 
 /**
- * What the state of a key (DescribeKey, `KeyState`) makes of an ambiguous `KMSInvalidStateException`. `Enabled` and
- * `Unavailable` are what an external key store in trouble shows: it stays ambiguous, and the caller may try again.
+ * What the state of a key (DescribeKey, `KeyState`) makes of an ambiguous `KMSInvalidStateException`. A custom key
+ * store in trouble shows `Unavailable` while it is disconnected and else `Enabled`, down to the 250 ms within which an
+ * external key manager has to answer: nobody refused anything, so it is an outage that repeating may get over.
  */
 export const keyStateFaults: FaultTable = {
   Disabled: { kind: 'refusal', reason: 'KEY_DISABLED', keyWide: true },
   PendingDeletion: { kind: 'refusal', reason: 'KEY_PENDING_DELETION', keyWide: true },
   PendingReplicaDeletion: { kind: 'refusal', reason: 'KEY_PENDING_DELETION', keyWide: true },
   PendingImport: { kind: 'refusal', reason: 'KEY_STATE_INVALID', keyWide: true },
-  Enabled: { kind: 'ambiguous', reason: 'KEY_SERVICE_UNAVAILABLE' },
-  Unavailable: { kind: 'ambiguous', reason: 'KEY_SERVICE_UNAVAILABLE' },
+  Creating: unavailable,
+  Updating: unavailable,
+  Enabled: unavailable,
+  Unavailable: unavailable,
 };
 
 /** What is known of an answer that was not success, by its code or, where it has none that counts, by its status. */

@@ -6,7 +6,9 @@ import type { EncryptionContext } from '../../base/encryption-context.ts';
 import { SecretBytes } from '../../base/secret.ts';
 import { KmsError, type KmsFault } from '../fault.ts';
 import type { GeneratedKey, KeyInfo, KeyService } from '../key-service.ts';
+import { adviceForOtherKey } from './advice.ts';
 import { emptyAnswer } from './failure.ts';
+import { nameMatcher } from './key-name.ts';
 import { type KeyStyle, rsaAlgorithm, rsaStyle, styleOfEntry, symmetricStyle } from './key-style.ts';
 import type { KmsCalls } from './kms-calls.ts';
 import { LearnedStyle } from './learned-style.ts';
@@ -15,6 +17,7 @@ export class AwsKey implements KeyService {
   readonly provider = 'aws_kms';
   readonly keyId: string;
   readonly #providerInfo: Buffer;
+  readonly #isName: (providerInfo: Buffer) => boolean;
   readonly #calls: KmsCalls;
   readonly #style: LearnedStyle;
 
@@ -22,12 +25,13 @@ export class AwsKey implements KeyService {
   constructor(keyArn: string, calls: KmsCalls) {
     this.keyId = keyArn;
     this.#providerInfo = Buffer.from(keyArn, 'utf8');
+    this.#isName = nameMatcher(keyArn);
     this.#calls = calls;
     this.#style = new LearnedStyle(keyArn, calls);
   }
 
   owns(entry: EncryptedDataKey): boolean {
-    return styleOfEntry(entry) !== undefined && entry.providerInfo.equals(this.#providerInfo);
+    return styleOfEntry(entry) !== undefined && this.#isName(entry.providerInfo);
   }
 
   describe(): KeyInfo {
@@ -126,15 +130,15 @@ export class AwsKey implements KeyService {
     if (answered === this.keyId) return;
     plaintext?.[Symbol.dispose]();
     if (answered === undefined) throw emptyAnswer(operation);
-    throw this.#error(operation, { kind: 'config', reason: 'KEY_SERVICE_MISCONFIGURED' });
+    throw this.#error(operation, { kind: 'config', reason: 'KEY_SERVICE_MISCONFIGURED' }, adviceForOtherKey);
   }
 
   #entry(style: KeyStyle, ciphertext: Uint8Array): EncryptedDataKey {
     return { providerId: style.providerId, providerInfo: this.#providerInfo, ciphertext: Buffer.from(ciphertext) };
   }
 
-  #error(operation: string, fault: KmsFault): KmsError {
-    return new KmsError(fault, { provider: this.provider, operation });
+  #error(operation: string, fault: KmsFault, advice?: string): KmsError {
+    return new KmsError(fault, { provider: this.provider, operation, ...(advice !== undefined && { advice }) });
   }
 }
 

@@ -2,15 +2,17 @@
 import { DescribeKeyCommand, type KeyMetadata, KMSClient } from '@aws-sdk/client-kms';
 import type { Clock } from '../../base/clock.ts';
 import { startDeadline } from '../deadline.ts';
-import { KmsError, type KmsFault } from '../fault.ts';
+import { KmsError, type KmsErrorDetails, type KmsFault } from '../fault.ts';
 import type { AwsKeyConfig } from '../key-config.ts';
+import { adviceForState } from './advice.ts';
 import { AwsConnections, forEachRequest } from './connection.ts';
 import type { AwsCredentialLease } from './credentials.ts';
 import { kmsErrorFrom } from './failure.ts';
 import { decryptFaults, keyStateFaults, kmsFaults } from './faults.ts';
+import type { UsedOperation } from './permissions.ts';
 
-/** The operations of AWS KMS that keyproxy uses. */
-export type KmsAction = 'GenerateDataKey' | 'Encrypt' | 'Decrypt' | 'DescribeKey';
+/** The operations of AWS KMS that keyproxy uses, the last two of them for `keyproxy validate` alone. */
+export type KmsAction = UsedOperation | 'GetKeyPolicy' | 'GetKeyRotationStatus';
 
 /** Sends one command with the options that carry the abort signal. */
 type Send<T> = (client: KMSClient, options: { readonly abortSignal: AbortSignal }) => Promise<T>;
@@ -97,8 +99,14 @@ export class KmsCalls implements Disposable {
       () => undefined,
     );
     const fault = state !== undefined && Object.hasOwn(keyStateFaults, state) ? keyStateFaults[state] : undefined;
-    return fault === undefined ? error : new KmsError(fault, error.details);
+    return state === undefined || fault === undefined ? error : new KmsError(fault, withStateAdvice(error, state));
   }
+}
+
+function withStateAdvice({ details }: KmsError, state: string): KmsErrorDetails {
+  const { advice: _unclear, ...rest } = details;
+  const advice = adviceForState[state];
+  return { ...rest, ...(advice !== undefined && { advice }) };
 }
 
 function isUnclearState(fault: KmsFault): boolean {

@@ -1,6 +1,7 @@
 /** What kind of key it is that a configuration names: asked of DescribeKey once, for all calls that need to know. */
 import { untilAborted } from '../../base/until-aborted.ts';
 import { gaveUp, KmsError } from '../fault.ts';
+import { adviceForOtherKey, adviceForUnsuitableKey } from './advice.ts';
 import { emptyAnswer } from './failure.ts';
 import { type KeyStyle, styleOfKey, symmetricStyle } from './key-style.ts';
 import type { KmsCalls } from './kms-calls.ts';
@@ -47,9 +48,9 @@ export class LearnedStyle {
     try {
       const key = await this.#calls.describeKey(everybodys);
       if (key?.Arn === undefined) throw emptyAnswer(operation);
-      if (key.Arn !== this.#keyArn) throw unusable('KEY_SERVICE_MISCONFIGURED');
+      if (key.Arn !== this.#keyArn) throw unusable('KEY_SERVICE_MISCONFIGURED', adviceForOtherKey);
       const style = styleOfKey(key);
-      if (style === undefined) throw unusable('KEY_UNSUITABLE');
+      if (style === undefined) throw unusable('KEY_UNSUITABLE', adviceForUnsuitableKey);
       return style;
     } catch (error) {
       if (error instanceof KmsError && error.fault.kind === 'refusal' && error.fault.reason === 'KEY_ACCESS_DENIED') {
@@ -60,6 +61,6 @@ export class LearnedStyle {
   }
 }
 
-function unusable(reason: 'KEY_UNSUITABLE' | 'KEY_SERVICE_MISCONFIGURED'): KmsError {
-  return new KmsError({ kind: 'config', reason }, { provider: 'aws_kms', operation });
+function unusable(reason: 'KEY_UNSUITABLE' | 'KEY_SERVICE_MISCONFIGURED', advice: string): KmsError {
+  return new KmsError({ kind: 'config', reason }, { provider: 'aws_kms', operation, advice });
 }

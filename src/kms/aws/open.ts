@@ -8,6 +8,7 @@ import type { KeyService } from '../key-service.ts';
 import { type AwsCredentialOptions, AwsCredentials } from './credentials.ts';
 import { AwsKey } from './key.ts';
 import { KmsCalls } from './kms-calls.ts';
+import { servingPolicy } from './session-policy.ts';
 
 /** What a key needs beside its configuration. */
 export interface AwsRuntime {
@@ -32,6 +33,7 @@ export function openAwsCredentials(options: AwsCredentialOptions): AwsCredential
 export function openAwsKey(config: AwsKeyConfig, runtime: AwsRuntime): KeyService {
   const { clock, timeoutMs, credentials, tenantId } = runtime;
   const { region, role } = config;
-  const lease = credentials.lease({ tenantId, region, ...(role !== undefined && { role }) });
+  const policy = servingPolicy(config.keyArn);
+  const lease = credentials.lease({ tenantId, region, ...(role !== undefined && { role: { ...role, policy } }) });
   return new AwsKey(config.keyArn, new KmsCalls(config, { clock, timeoutMs, lease }));
 }

@@ -44,6 +44,24 @@ export function authorize(request: AccessRequest): Decision {
   return { allowed: true };
 }
 
+/** Decides for a caller who has no identity of AWS, but the word of an identity provider of this ARN. */
+export function authorizeFederated(request: {
+  readonly provider: string;
+  readonly action: string;
+  readonly policy: PolicyDocument;
+  readonly facts: RequestFacts;
+}): boolean {
+  const { provider, action, policy, facts } = request;
+  const meeting = policy.statements.filter(
+    (statement) =>
+      (statement.federated.includes(provider) || statement.principals.includes('*')) &&
+      fits(statement.actions, action, true) &&
+      statement.conditions.every((condition) => holds(condition, facts)),
+  );
+  if (meeting.some(({ effect }) => effect === 'Deny')) return false;
+  return meeting.some(({ effect, federated }) => effect === 'Allow' && federated.includes(provider));
+}
+
 /** The condition keys that every request of `principal` has. */
 export function principalFacts(principal: Principal, region: string): [string, readonly string[]][] {
   const arn = principal.kind === 'session' ? principal.role.arn : principal.arn;

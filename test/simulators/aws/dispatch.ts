@@ -12,10 +12,11 @@ import { contentTypes, errorBody, kmsError, ServiceError, type ServiceName, stsE
 import type { CredentialStore, Role } from './identities.ts';
 import type { KeyStore } from './keys.ts';
 import { kmsOperations } from './kms.ts';
+import type { OidcIssuer } from './oidc.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { RequestFields } from './request-fields.ts';
 import { type SignedRequest, type Signer, verifySignature } from './sigv4.ts';
-import { stsOperations, stsVersion } from './sts.ts';
+import { openOperations, signedOperations, stsVersion } from './sts.ts';
 
 /** Everything that requests read and change. */
 export interface SimulatedCloud {
@@ -24,6 +25,7 @@ export interface SimulatedCloud {
   readonly credentials: CredentialStore;
   readonly roles: Map<string, Role>;
   readonly keys: KeyStore;
+  readonly issuers: OidcIssuer[];
   readonly faults: Faults<AwsFaultTarget>;
   readonly rateLimit: RateLimit;
   readonly calls: Call[];
@@ -115,22 +117,23 @@ async function callSts(
   const parameters = new URLSearchParams(request.body.toString('utf8'));
   const action = parameters.get('Action') ?? '';
   if (action === '') throw stsError('MissingAction', 'The request must contain the parameter Action');
-  const operation = stsOperations.get(action);
   const version = parameters.get('Version');
-  if (operation === undefined || version !== stsVersion || request.method !== 'POST' || request.target !== '/') {
+  const isKnown = signedOperations.has(action) || openOperations.has(action);
+  if (!isKnown || version !== stsVersion || request.method !== 'POST' || request.target !== '/') {
     throw stsError(
       'InvalidAction',
       `Could not find operation ${action} for version ${version ?? 'NO_VERSION_SPECIFIED'}`,
     );
   }
   notes.operation = action;
-  const { principal, region } = identify(request, cloud, notes);
-  const sessionName =
-    parameters.get('RoleSessionName') ?? (principal.kind === 'session' ? principal.sessionName : null);
+  const signer = signedOperations.has(action) ? identify(request, cloud, notes) : undefined;
+  const caller = signer?.principal.kind === 'session' ? signer.principal.sessionName : null;
+  const sessionName = parameters.get('RoleSessionName') ?? caller;
   if (sessionName !== null) notes.roleSessionName = sessionName;
   if ((await suffer(cloud, notes, signal)) === 'replaced') return '';
-  const { credentials, roles } = cloud;
-  const result = operation({ parameters, principal, region, credentials, roles, now: cloud.now() });
+  const { credentials, roles, issuers } = cloud;
+  const asked = { parameters, credentials, roles, issuers, now: cloud.now() };
+  const result = signer ? signedOperations.get(action)?.({ ...asked, ...signer }) : openOperations.get(action)?.(asked);
   return (
     `<${action}Response xmlns="https://sts.amazonaws.com/doc/${stsVersion}/"><${action}Result>${result}</${action}Result>` +
     `<ResponseMetadata><RequestId>${requestId}</RequestId></ResponseMetadata></${action}Response>`

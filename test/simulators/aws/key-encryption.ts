@@ -62,7 +62,7 @@ export async function decryptUnder(
 ): Promise<Decrypted> {
   if (algorithm !== 'SYMMETRIC_DEFAULT') return { plaintext: await decryptRsa(key, blob, algorithm) };
   const tag = tagOf(blob);
-  const material = key.family?.materials.find((known) => known.tag.toString('hex') === tag);
+  const material = key.family.materials.find((known) => known.tag.toString('hex') === tag);
   const plaintext = material === undefined ? undefined : open(material, blob, context);
   if (material === undefined || plaintext === undefined) throw kmsError('InvalidCiphertextException');
   return { plaintext, materialId: material.id };
@@ -80,7 +80,7 @@ async function decryptRsa(key: KeyRecord, blob: Buffer, algorithm: keyof typeof 
 
 /** The generation of a symmetric key that encrypts now. */
 export function currentMaterial(key: KeyRecord): Material {
-  const material = key.family?.materials.at(-1);
+  const material = key.family.materials.at(-1);
   if (material === undefined) throw new Error(`${key.arn} has no symmetric material`);
   return material;
 }

@@ -1,4 +1,5 @@
 /** What DescribeKey tells about a key. */
+import { stateOf } from './custom-key-store.ts';
 import { algorithmsOf, currentMaterial } from './key-encryption.ts';
 import type { KeyRecord } from './keys.ts';
 
@@ -9,18 +10,19 @@ export function keyMetadata(key: KeyRecord): Record<string, unknown> {
     KeyId: key.keyId,
     Arn: key.arn,
     CreationDate: key.createdAt / 1000,
-    Enabled: key.state === 'Enabled',
+    Enabled: stateOf(key) === 'Enabled',
     Description: '',
     KeyUsage: key.usage,
-    KeyState: key.state,
+    KeyState: stateOf(key),
     ...(key.deletionDate === undefined ? {} : { DeletionDate: key.deletionDate / 1000 }),
-    Origin: 'AWS_KMS',
+    Origin: key.store?.type ?? 'AWS_KMS',
+    ...(key.store === undefined ? {} : { CustomKeyStoreId: key.store.id }),
     KeyManager: 'CUSTOMER',
     CustomerMasterKeySpec: key.spec,
     KeySpec: key.spec,
     ...algorithms(key),
     ...multiRegion(key),
-    ...(key.family === undefined ? {} : { CurrentKeyMaterialId: currentMaterial(key).id }),
+    ...(key.spec === 'SYMMETRIC_DEFAULT' ? { CurrentKeyMaterialId: currentMaterial(key).id } : {}),
   };
 }
 
@@ -42,7 +44,7 @@ const rsaSigning = ['PKCS1_V1_5', 'PSS'].flatMap((scheme) =>
 
 /** The first key of a family is its primary; the others are replicas. */
 function multiRegion(key: KeyRecord): Record<string, unknown> {
-  if (!key.keyId.startsWith('mrk-') || key.family === undefined) return { MultiRegion: key.keyId.startsWith('mrk-') };
+  if (!key.keyId.startsWith('mrk-')) return { MultiRegion: false };
   const members = [...key.family.members.values()].map(({ arn, region }) => ({ Arn: arn, Region: region }));
   const [primary, ...replicas] = members;
   return {

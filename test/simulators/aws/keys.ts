@@ -6,6 +6,7 @@
  */
 import { createHash, createSecretKey, randomBytes } from 'node:crypto';
 import { type Material, tagOf } from './ciphertext-blob.ts';
+import type { CustomKeyStore } from './custom-key-store.ts';
 import { kmsError } from './errors.ts';
 import type { KeyPair, PairSpec } from './key-pairs.ts';
 import type { PolicyDocument } from './policy-document.ts';
@@ -23,11 +24,14 @@ export type KeyState =
   | 'Unavailable'
   | 'Updating';
 
-/** All generations of one symmetric key's material, oldest first; the last one encrypts. */
+/** A key, or several that are related over regions: what they share. */
 export interface Family {
+  /** All generations of a symmetric key's material, oldest first; the last one encrypts. */
   readonly materials: Material[];
   /** Region to key: one, or several for related multi-Region keys. */
   readonly members: Map<string, KeyRecord>;
+  /** How often its material is replaced by itself, in days; absent: never. */
+  rotationDays?: number;
 }
 
 export interface KeyRecord {
@@ -41,12 +45,17 @@ export interface KeyRecord {
   readonly createdAt: number;
   /** Makes or finds the key pair; absent for symmetric and HMAC keys. */
   readonly pair?: () => Promise<KeyPair>;
-  /** Present for SYMMETRIC_DEFAULT. */
-  readonly family?: Family;
+  readonly family: Family;
+  /** Where its material is, if not in AWS KMS itself. */
+  readonly store?: CustomKeyStore;
   state: KeyState;
   policy: PolicyDocument;
+  /** The same as its author wrote it. */
+  policyText: string;
   /** While the state is PendingDeletion: when the key goes, in milliseconds since 1970. */
   deletionDate?: number;
+  /** While the state is PendingReplicaDeletion: how long the waiting period is that follows, in milliseconds. */
+  waitingMs?: number;
 }
 
 /** A key as a request named it. */
@@ -72,23 +81,21 @@ export class KeyStore {
   /** Adds a key; throws when its region and account already have one of that id. */
   add(key: Omit<KeyRecord, 'family'>): KeyRecord {
     if (this.#find(key.arn) !== undefined) throw new Error(`${key.arn} exists already`);
-    if (key.spec !== 'SYMMETRIC_DEFAULT') {
-      this.#keys.set(key.arn, key);
-      return key;
-    }
     const name = key.keyId.startsWith('mrk-') ? `${key.accountId}/${key.keyId}` : key.arn;
     const family = this.#families.get(name) ?? { materials: [], members: new Map() };
-    const record: KeyRecord = { ...key, family };
+    const [related] = family.members.values();
+    if (related !== undefined && related.spec !== key.spec) throw new TypeError('related keys have one spec');
+    const record: KeyRecord = { ...key, ...(related?.pair && { pair: related.pair }), family };
     this.#families.set(name, family);
     family.members.set(key.region, record);
-    if (family.materials.length === 0) this.rotate(record);
+    if (key.spec === 'SYMMETRIC_DEFAULT' && family.materials.length === 0) this.rotate(record);
     this.#keys.set(key.arn, record);
     return record;
   }
 
   /** Gives a symmetric key a new generation of material; the older ones go on decrypting. */
   rotate(key: KeyRecord): void {
-    if (key.family === undefined) throw new TypeError('only symmetric keys rotate');
+    if (key.spec !== 'SYMMETRIC_DEFAULT') throw new TypeError('only symmetric keys rotate');
     const bytes = randomBytes(32);
     const id = createHash('sha256').update('material id').update(bytes).digest('hex');
     const material: Material = { id, tag: randomBytes(32), key: createSecretKey(bytes) };
@@ -100,9 +107,18 @@ export class KeyStore {
   /** Takes a key away at once, as if its waiting period had ended. */
   remove(key: KeyRecord): void {
     this.#keys.delete(key.arn);
-    key.family?.members.delete(key.region);
+    const { family } = key;
+    family.members.delete(key.region);
     for (const [alias, target] of this.#aliases) if (target === key) this.#aliases.delete(alias);
-    if (key.family?.members.size === 0) this.#forget(key.family);
+    if (family.members.size === 0) this.#forget(family);
+    const [last] = family.members.values();
+    if (family.members.size === 1 && last?.state === 'PendingReplicaDeletion') this.#beginWaiting(last);
+  }
+
+  /** A primary key waits for its deletion only once it has no replicas any more. */
+  #beginWaiting(primary: KeyRecord): void {
+    primary.state = 'PendingDeletion';
+    primary.deletionDate = this.#now() + (primary.waitingMs ?? 0);
   }
 
   /** A removed key's id may be made anew; its material is gone all the same. */

@@ -1,6 +1,7 @@
 /** What stands between a KMS request and a key: permission, usage and state, in this order. */
 import { authorize, principalFacts } from './authorization.ts';
 import type { ContextPairs } from './ciphertext-blob.ts';
+import { checkStore, stateOf } from './custom-key-store.ts';
 import { kmsError } from './errors.ts';
 import type { Principal } from './identities.ts';
 import type { KeyRecord, KeyState, KeyUsage, ResolvedKey } from './keys.ts';
@@ -39,7 +40,7 @@ export function checkPermission({ key, alias }: ResolvedKey, access: KeyAccess):
     ['kms:calleraccount', [access.principal.accountId]],
     ['kms:keyspec', [key.spec]],
     ['kms:keyusage', [key.usage]],
-    ['kms:keyorigin', ['AWS_KMS']],
+    ['kms:keyorigin', [key.store?.type ?? 'AWS_KMS']],
     ['kms:multiregion', [String(key.keyId.startsWith('mrk-'))]],
   ]);
   if (alias !== undefined) facts.set('kms:requestalias', [alias]);
@@ -72,8 +73,9 @@ export function checkUsage(key: KeyRecord, usage: KeyUsage, operation: string): 
   );
 }
 
-/** Throws the exception of a state that stops cryptographic operations. */
+/** Throws the exception of a state, or of a custom key store, that stops cryptographic operations. */
 export function checkState(key: KeyRecord): void {
-  const effect = stateEffects[key.state];
+  const effect = stateEffects[stateOf(key)];
   if (effect !== undefined) throw kmsError(effect.code, `${key.arn} ${effect.text}`);
+  checkStore(key);
 }

@@ -6,7 +6,6 @@
  */
 import { randomBytes } from 'node:crypto';
 import { kmsError } from './errors.ts';
-import type { Principal } from './identities.ts';
 import {
   checkAlgorithm,
   currentMaterial,
@@ -14,23 +13,12 @@ import {
   type EncryptionParameters,
   encryptUnder,
 } from './key-encryption.ts';
-import { algorithms, keyMetadata } from './key-metadata.ts';
-import type { KeyRecord, KeyStore, ResolvedKey } from './keys.ts';
+import type { KeyRecord, ResolvedKey } from './keys.ts';
 import { checkPermission, checkState, checkUsage, type EncryptionAlgorithm } from './kms-access.ts';
+import { describeKey, getKeyPolicy, getKeyRotationStatus, getPublicKey } from './kms-reading.ts';
+import { type Answer, type KmsRequest, namedKey } from './kms-request.ts';
 import { constraint, type RequestFields } from './request-fields.ts';
 
-/** One authenticated request. */
-export interface KmsRequest {
-  readonly fields: RequestFields;
-  readonly principal: Principal;
-  /** The region of the signature's scope: the one whose keys the request can see. */
-  readonly region: string;
-  readonly keys: KeyStore;
-}
-
-type Answer = Promise<Record<string, unknown>> | Record<string, unknown>;
-
-const longestKeyId = 2048;
 const longestPlaintext = 4096;
 const longestCiphertext = 6144;
 const algorithmNames = ['SYMMETRIC_DEFAULT', 'RSAES_OAEP_SHA_1', 'RSAES_OAEP_SHA_256'] as const;
@@ -45,6 +33,8 @@ export const kmsOperations: ReadonlyMap<string, (request: KmsRequest) => Answer>
   ['ReEncrypt', reEncrypt],
   ['DescribeKey', describeKey],
   ['GetPublicKey', getPublicKey],
+  ['GetKeyPolicy', getKeyPolicy],
+  ['GetKeyRotationStatus', getKeyRotationStatus],
 ]);
 
 async function generateDataKey(
@@ -129,32 +119,6 @@ async function reEncrypt(request: KmsRequest): Promise<Record<string, unknown>> 
   };
 }
 
-/** Works in every key state: it is how one learns the state. */
-function describeKey(request: KmsRequest): Answer {
-  const resolved = namedKey(request, 'KeyId');
-  request.fields.refuseGrantTokens();
-  checkPermission(resolved, { principal: request.principal, region: request.region, action: 'kms:DescribeKey' });
-  return { KeyMetadata: keyMetadata(resolved.key) };
-}
-
-async function getPublicKey(request: KmsRequest): Promise<Record<string, unknown>> {
-  const resolved = namedKey(request, 'KeyId');
-  const { key } = resolved;
-  request.fields.refuseGrantTokens();
-  checkPermission(resolved, { principal: request.principal, region: request.region, action: 'kms:GetPublicKey' });
-  if (key.pair === undefined) throw kmsError('UnsupportedOperationException', `${key.arn} is not an asymmetric key.`);
-  checkState(key);
-  const { publicKey } = await key.pair();
-  return {
-    KeyId: key.arn,
-    PublicKey: publicKey.export({ format: 'der', type: 'spki' }).toString('base64'),
-    CustomerMasterKeySpec: key.spec,
-    KeySpec: key.spec,
-    KeyUsage: key.usage,
-    ...algorithms(key),
-  };
-}
-
 interface Use extends EncryptionParameters {
   /** The permission's name without `kms:`. */
   readonly operation: string;
@@ -202,11 +166,6 @@ function mayUse(request: KmsRequest, key: KeyRecord, { operation, context, algor
   } catch {
     return false;
   }
-}
-
-function namedKey(request: KmsRequest, field: string): ResolvedKey {
-  const keyId = request.fields.requiredString(field, longestKeyId);
-  return request.keys.resolve(keyId, { region: request.region, accountId: request.principal.accountId });
 }
 
 function encryptionParameters(fields: RequestFields, algorithm: string, context: string): EncryptionParameters {

@@ -79,7 +79,7 @@ export function parseCondition(written: string, key: string, values: readonly st
   const operator = match?.[2] ?? '';
   if (!isOperator(operator)) throw new TypeError(`the condition operator ${written} is not evaluated here`);
   const name = key.toLowerCase();
-  if (!knownKeys.has(name) && !/^kms:encryptioncontext:./.test(name)) {
+  if (!knownKeys.has(name) && !/^kms:encryptioncontext:.|^[a-z0-9.-]+\.[a-z]+(\/[^:]*)?:(aud|sub)$/.test(name)) {
     throw new TypeError(`the condition key ${key} is not evaluated here`);
   }
   if (values.some((value) => value.includes('${'))) throw new TypeError('policy variables are not evaluated here');

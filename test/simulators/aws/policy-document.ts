@@ -20,6 +20,8 @@ export interface Statement {
   readonly effect: 'Allow' | 'Deny';
   /** Empty on identities' policies. `*`, an account id or an ARN each. */
   readonly principals: readonly string[];
+  /** ARNs of identity providers. */
+  readonly federated: readonly string[];
   readonly actions: Patterns;
   readonly resources: Patterns;
   readonly conditions: readonly Condition[];
@@ -54,7 +56,7 @@ function parseStatement(statement: Record<string, unknown>, place: PolicyPlace):
   const conditions = statement['Condition'] === undefined ? {} : asRecord(statement['Condition'], 'Condition');
   return {
     effect,
-    principals: parsePrincipals(statement['Principal'], place),
+    ...parsePrincipals(statement['Principal'], place),
     actions: parsePatterns(statement, 'Action'),
     resources: place === 'trust' ? trustResources(statement) : parsePatterns(statement, 'Resource'),
     conditions: Object.entries(conditions).flatMap(([operator, keys]) =>
@@ -65,18 +67,19 @@ function parseStatement(statement: Record<string, unknown>, place: PolicyPlace):
   };
 }
 
-function parsePrincipals(principal: unknown, place: PolicyPlace): readonly string[] {
+function parsePrincipals(principal: unknown, place: PolicyPlace): Pick<Statement, 'principals' | 'federated'> {
   if (place === 'identity') {
     if (principal !== undefined) throw new TypeError('a policy of an identity names no Principal');
-    return [];
+    return { principals: [], federated: [] };
   }
-  if (principal === '*') return ['*'];
+  if (principal === '*') return { principals: ['*'], federated: [] };
   const record = asRecord(principal, 'Principal');
   const kinds = Object.keys(record);
   const other = kinds.find((kind) => !['AWS', 'Service', 'Federated'].includes(kind));
   if (kinds.length === 0 || other !== undefined) throw new TypeError('Principal names AWS, Service or Federated');
-  // Nobody reaches the simulator as a service or by federation, so those two never match.
-  return record['AWS'] === undefined ? [] : asStrings(record['AWS'], 'AWS');
+  const named = (kind: string) => (record[kind] === undefined ? [] : asStrings(record[kind], kind));
+  // Nobody reaches the simulator as a service, so those never match.
+  return { principals: named('AWS'), federated: named('Federated') };
 }
 
 function trustResources(statement: Record<string, unknown>): Patterns {

@@ -4,16 +4,27 @@
  * The region of a request is the region of its signature's scope, since all regions share the one endpoint. Throws for
  * set-ups that the simulator would not evaluate as AWS does. Nothing is logged, and no secret leaves but in an answer.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../../src/base/clock.ts';
 import { deliver } from '../http/delivery.ts';
 import { Faults } from '../http/fault.ts';
 import { type Call, type CallFilter, countCalls } from './calls.ts';
+import { type CustomKeyStore, makeKeyStore, type StoreType } from './custom-key-store.ts';
 import { type AwsFaultTarget, dispatch, type SimulatedCloud } from './dispatch.ts';
-import { CredentialStore, type IssuedCredentials, newUniqueId, type Role } from './identities.ts';
+import { CredentialStore } from './identities.ts';
 import { KeyPairSource } from './key-pairs.ts';
 import { KeyStore } from './keys.ts';
-import { type PolicySource, parsePolicy } from './policy-document.ts';
+import { listenOnLoopback, type TlsMaterial } from './loopback.ts';
+import { OidcIssuer } from './oidc.ts';
+import {
+  addRole,
+  addUser,
+  type RoleOptions,
+  type SimulatedRole,
+  type SimulatedUser,
+  trustFor,
+  type UserOptions,
+} from './principals.ts';
 import { RateLimit } from './rate-limit.ts';
 import { type KeyOptions, type SimulatedKey, simulateKey } from './simulated-key.ts';
 
@@ -22,30 +33,8 @@ export interface SimulatorOptions {
   readonly clock?: Pick<Clock, 'now'>;
   /** The platform's account, which is also the default for keys and roles. */
   readonly accountId?: string;
-}
-
-/** An IAM user with a long-lived key. */
-interface SimulatedUser extends IssuedCredentials {
-  readonly arn: string;
-  readonly accountId: string;
-}
-
-interface RoleOptions {
-  readonly name: string;
-  readonly accountId?: string;
-  readonly trust: PolicySource;
-  /** What the role may do; everything where nothing is given. */
-  readonly permissions?: PolicySource;
-  /** 3600 (as at AWS, unless changed) to 43200. */
-  readonly maxSessionSeconds?: number;
-}
-
-export interface SimulatedRole {
-  readonly arn: string;
-  setTrust(trust: PolicySource): void;
-  setPermissions(permissions: PolicySource): void;
-  /** Deletes the role; its sessions are invalid from now on. */
-  remove(): void;
+  /** Where given, it speaks TLS. */
+  readonly tls?: TlsMaterial;
 }
 
 export interface AwsSimulator extends AsyncDisposable {
@@ -59,9 +48,13 @@ export interface AwsSimulator extends AsyncDisposable {
   /** Number of calls of an operation that fit the filter. */
   count(operation: string, filter?: CallFilter): number;
   createKey(options?: KeyOptions): SimulatedKey;
+  /** Makes a custom key store, connected. */
+  createKeyStore(type: StoreType): CustomKeyStore;
   createRole(options: RoleOptions): SimulatedRole;
   /** Another user with a key of its own; with every permission unless some are given. */
-  createUser(options: { name: string; accountId?: string; permissions?: PolicySource }): SimulatedUser;
+  createUser(options: UserOptions): SimulatedUser;
+  /** An issuer of identity tokens that every account has made a provider of, for the audience `sts.amazonaws.com`. */
+  createIssuer(): OidcIssuer;
   /** A trust policy for one principal (ARN or account id), that demands the external id where one is given. */
   trustFor(options: { principal: string; externalId?: string }): object;
   /** Requests per second for each calling account and region; undefined lifts the limit. */
@@ -79,28 +72,49 @@ export async function startAwsSimulator(options: SimulatorOptions = {}): Promise
   const cloud = emptyCloud(now);
   const closing = new AbortController();
   const bugs: unknown[] = [];
-  const server = createServer((request, response) => {
+  const server = await listenOnLoopback((request, response) => {
     serve(request, response, { cloud, signal: closing.signal }).catch((bug: unknown) => {
       if (!closing.signal.aborted) bugs.push(bug);
       response.destroy();
     });
-  });
-  const port = await listen(server);
+  }, options.tls);
+  return {
+    endpoint: server.url,
+    ...administration(cloud, accountId),
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      await server[Symbol.asyncDispose]();
+      // A failure of the simulator itself looks like an outage to the client, so it must not pass as one: it ends here.
+      if (bugs.length > 0) throw new AggregateError(bugs, 'the AWS simulator failed while it answered');
+    },
+  };
+}
+
+/** All that a test may do to the cloud. */
+function administration(
+  cloud: SimulatedCloud,
+  accountId: string,
+): Omit<AwsSimulator, 'endpoint' | typeof Symbol.asyncDispose> {
   const pairs = new KeyPairSource();
   const createUser: AwsSimulator['createUser'] = (user) => addUser(cloud, { accountId, ...user });
+  const { now, keys } = cloud;
   return {
-    endpoint: `http://127.0.0.1:${port}`,
     platform: createUser({ name: 'keyproxy' }),
     faults: cloud.faults,
     calls: cloud.calls,
     count: (operation, filter) => countCalls(cloud.calls, operation, filter),
-    createKey: (key = {}) => simulateKey({ accountId, ...key }, { keys: cloud.keys, pairs, now }),
+    createKey: (key = {}) => simulateKey({ accountId, ...key }, { keys, pairs, now }),
+    createKeyStore: makeKeyStore,
     createRole: (role) => addRole(cloud, { accountId, ...role }),
     createUser,
+    createIssuer: () => {
+      const issuer = new OidcIssuer();
+      cloud.issuers.push(issuer);
+      return issuer;
+    },
     trustFor,
     setRateLimit: (perSecond) => cloud.rateLimit.set(perSecond),
     expireSessions: () => cloud.credentials.expireSessions(now()),
-    [Symbol.asyncDispose]: () => close(server, { closing, bugs }),
   };
 }
 
@@ -110,6 +124,7 @@ function emptyCloud(now: () => number): SimulatedCloud {
     credentials: new CredentialStore(),
     roles: new Map(),
     keys: new KeyStore(now),
+    issuers: [],
     faults: new Faults(),
     rateLimit: new RateLimit(now),
     calls: [],
@@ -141,76 +156,4 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
     return undefined;
   }
   return Buffer.concat(chunks);
-}
-
-function addUser(
-  cloud: SimulatedCloud,
-  { name, accountId, permissions }: { name: string; accountId: string; permissions?: PolicySource },
-): SimulatedUser {
-  const arn = `arn:aws:iam::${accountId}:user/${name}`;
-  const allowed = permissions === undefined ? 'everything' : parsePolicy(permissions, 'identity');
-  const uniqueId = newUniqueId('AIDA');
-  const issued = cloud.credentials.issue({ kind: 'user', arn, accountId, uniqueId, permissions: allowed });
-  return { ...issued, arn, accountId };
-}
-
-function addRole(cloud: SimulatedCloud, options: RoleOptions & { accountId: string }): SimulatedRole {
-  const { name, accountId, maxSessionSeconds = 3600, permissions } = options;
-  const arn = `arn:aws:iam::${accountId}:role/${name}`;
-  if (cloud.roles.has(arn)) throw new Error(`${arn} exists already`);
-  if (maxSessionSeconds < 3600 || maxSessionSeconds > 43_200) throw new RangeError('a session lasts 1 to 12 hours');
-  const role: Role = {
-    kind: 'role',
-    arn,
-    accountId,
-    name,
-    uniqueId: newUniqueId('AROA'),
-    trust: parsePolicy(options.trust, 'trust'),
-    permissions: permissions === undefined ? 'everything' : parsePolicy(permissions, 'identity'),
-    maxSessionSeconds,
-    removed: false,
-  };
-  cloud.roles.set(arn, role);
-  return {
-    arn,
-    setTrust: (trust) => {
-      role.trust = parsePolicy(trust, 'trust');
-    },
-    setPermissions: (given) => {
-      role.permissions = parsePolicy(given, 'identity');
-    },
-    remove: () => {
-      role.removed = true;
-      if (cloud.roles.get(arn) === role) cloud.roles.delete(arn);
-    },
-  };
-}
-
-function trustFor({ principal, externalId }: { principal: string; externalId?: string }): object {
-  const condition = externalId === undefined ? {} : { Condition: { StringEquals: { 'sts:ExternalId': externalId } } };
-  const statement = { Effect: 'Allow', Principal: { AWS: principal }, Action: 'sts:AssumeRole', ...condition };
-  return { Version: '2012-10-17', Statement: [statement] };
-}
-
-function listen(server: Server): Promise<number> {
-  return new Promise((done, fail) => {
-    server.once('error', fail);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      if (address === null || typeof address === 'string') fail(new Error('the system gave no port'));
-      else done(address.port);
-    });
-  });
-}
-
-/** A failure of the simulator itself looks like an outage to the client, so it must not pass as one: it ends here. */
-async function close(
-  server: Server,
-  { closing, bugs }: { closing: AbortController; bugs: readonly unknown[] },
-): Promise<void> {
-  closing.abort();
-  const closed = new Promise((done) => server.close(done));
-  server.closeAllConnections();
-  await closed;
-  if (bugs.length > 0) throw new AggregateError(bugs, 'the AWS simulator failed while it answered');
 }

@@ -1,5 +1,6 @@
 /** A key as a test holds it: what its owner could do to it, with effect from the next request on. */
 import { randomUUID } from 'node:crypto';
+import type { CustomKeyStore } from './custom-key-store.ts';
 import type { KeyPairSource, PairSpec } from './key-pairs.ts';
 import type { KeyRecord, KeySpec, KeyState, KeyStore, KeyUsage } from './keys.ts';
 import { type PolicySource, parsePolicy } from './policy-document.ts';
@@ -16,15 +17,22 @@ export interface KeyOptions {
   readonly keyId?: string;
   /** The policy that AWS gives a new key unless given: the account's root, so its administrators decide. */
   readonly policy?: PolicySource;
+  /** Where its material is, if not in AWS KMS itself: for symmetric keys of one region. */
+  readonly store?: CustomKeyStore;
 }
 
 export interface SimulatedKey {
   readonly arn: string;
   readonly keyId: string;
   readonly region: string;
+  /** The custom key store that holds its material. */
+  readonly store?: CustomKeyStore;
   disable(): void;
   enable(): void;
-  /** Pending deletion, for 30 days of the simulator's clock unless told otherwise (7 to 30); then the key is gone. */
+  /**
+   * Pending deletion, for 30 days of the simulator's clock unless told otherwise (7 to 30); then the key is gone. A
+   * multi-Region primary key first waits until its replicas are gone.
+   */
   scheduleDeletion(days?: number): void;
   /** Takes the deletion back; the key is disabled afterwards, as at AWS. */
   cancelDeletion(): void;
@@ -35,6 +43,10 @@ export interface SimulatedKey {
   setAlias(name: string): void;
   /** New material for a symmetric key; what the older generations encrypted still opens. */
   rotate(): void;
+  /** How often AWS rotates a symmetric key by itself, in days (90 to 2560); undefined: never. */
+  setRotation(days: number | undefined): void;
+  /** Makes a replica of a multi-Region key, with a policy of its own. */
+  replicate(region: string, policy?: PolicySource): SimulatedKey;
   /** Gone at once and for good, as if the waiting period had ended. */
   remove(): void;
 }
@@ -59,14 +71,22 @@ const possibleUsages: Record<KeySpec, readonly KeyUsage[]> = {
 
 const dayMs = 86_400_000;
 
+interface Surroundings {
+  readonly keys: KeyStore;
+  readonly pairs: KeyPairSource;
+  readonly now: () => number;
+}
+
 /** Makes a key. Throws for a usage that the spec does not have, an unusable policy, and an id that is taken. */
-export function simulateKey(
-  options: KeyOptions & { accountId: string },
-  { keys, pairs, now }: { keys: KeyStore; pairs: KeyPairSource; now: () => number },
-): SimulatedKey {
+export function simulateKey(options: KeyOptions & { accountId: string }, surroundings: Surroundings): SimulatedKey {
+  const { keys, pairs, now } = surroundings;
   const { accountId, region = 'us-east-1', spec = 'SYMMETRIC_DEFAULT', keyId = randomUUID() } = options;
   const usage = options.usage ?? defaultUsage[spec];
   if (!possibleUsages[spec].includes(usage)) throw new TypeError(`${spec} is not for ${usage}`);
+  if (options.store !== undefined && (spec !== 'SYMMETRIC_DEFAULT' || keyId.startsWith('mrk-'))) {
+    throw new TypeError('a custom key store holds symmetric keys of one region');
+  }
+  const policy = options.policy ?? policyOfNewKeys(accountId);
   const record = keys.add({
     arn: `arn:aws:kms:${region}:${accountId}:key/${keyId}`,
     keyId,
@@ -77,12 +97,15 @@ export function simulateKey(
     createdAt: now(),
     ...(hasPair(spec) ? { pair: pairs.reserve(spec) } : {}),
     state: 'Enabled',
-    policy: parsePolicy(options.policy ?? policyOfNewKeys(accountId), 'key'),
+    ...(options.store === undefined ? {} : { store: options.store }),
+    policy: parsePolicy(policy, 'key'),
+    policyText: textOf(policy),
   });
-  return ownersView(record, { keys, now });
+  return ownersView(record, surroundings);
 }
 
-function ownersView(key: KeyRecord, { keys, now }: { keys: KeyStore; now: () => number }): SimulatedKey {
+function ownersView(key: KeyRecord, surroundings: Surroundings): SimulatedKey {
+  const { keys, now } = surroundings;
   const setState = (state: KeyState, deletionDate?: number): void => {
     key.state = state;
     if (deletionDate === undefined) delete key.deletionDate;
@@ -92,21 +115,46 @@ function ownersView(key: KeyRecord, { keys, now }: { keys: KeyStore; now: () => 
     arn: key.arn,
     keyId: key.keyId,
     region: key.region,
+    ...(key.store === undefined ? {} : { store: key.store }),
     disable: () => setState('Disabled'),
     enable: () => setState('Enabled'),
     scheduleDeletion: (days = 30) => {
       if (days < 7 || days > 30) throw new RangeError('the waiting period is 7 to 30 days');
-      setState('PendingDeletion', now() + days * dayMs);
+      if (hasReplicas(key)) {
+        setState('PendingReplicaDeletion');
+        key.waitingMs = days * dayMs;
+      } else setState('PendingDeletion', now() + days * dayMs);
     },
     cancelDeletion: () => setState('Disabled'),
     setState: (state) => setState(state),
     setPolicy: (policy) => {
       key.policy = parsePolicy(policy, 'key');
+      key.policyText = textOf(policy);
     },
     setAlias: (name) => keys.addAlias(name, key),
     rotate: () => keys.rotate(key),
+    setRotation: (days) => {
+      if (days !== undefined && (days < 90 || days > 2560)) throw new RangeError('a key rotates every 90 to 2560 days');
+      if (days === undefined) delete key.family.rotationDays;
+      else key.family.rotationDays = days;
+    },
+    replicate: (region, policy) => {
+      const { accountId, keyId, spec, usage } = key;
+      if (!keyId.startsWith('mrk-')) throw new TypeError('only multi-Region keys have replicas');
+      return simulateKey({ accountId, keyId, spec, usage, region, ...(policy && { policy }) }, surroundings);
+    },
     remove: () => keys.remove(key),
   };
+}
+
+/** Whether it is a primary key, the first of its family, and not the only one. */
+function hasReplicas(key: KeyRecord): boolean {
+  const [primary, ...replicas] = key.family.members.values();
+  return primary === key && replicas.length > 0;
+}
+
+function textOf(policy: PolicySource): string {
+  return typeof policy === 'string' ? policy : JSON.stringify(policy);
 }
 
 function hasPair(spec: KeySpec): spec is PairSpec {

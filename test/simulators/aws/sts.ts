@@ -1,116 +1,126 @@
 /**
- * The two operations of STS that a KMS client needs, over the Query protocol.
+ * The operations of STS that a KMS client needs, over the Query protocol.
  *
- * Source: AssumeRole and GetCallerIdentity in the STS API reference (patterns and bounds are theirs); IAM user guide,
- * "Methods to assume a role" (role chaining ends after an hour).
+ * Source: AssumeRole, AssumeRoleWithWebIdentity and GetCallerIdentity in the STS API reference; IAM user guide,
+ * "Methods to assume a role" (role chaining ends after an hour), "Create a role for OpenID Connect federation".
  */
-import { authorize, principalFacts } from './authorization.ts';
-import { escapeXml, stsError } from './errors.ts';
+import { authorize, authorizeFederated, principalFacts } from './authorization.ts';
+import { stsError } from './errors.ts';
 import type { CredentialStore, Principal, Role } from './identities.ts';
-import { type PolicyDocument, parsePolicy } from './policy-document.ts';
+import type { OidcIssuer, VerifiedToken } from './oidc.ts';
+import { duration, parameter, required } from './sts-parameters.ts';
+import { element, sessionXml, startSession } from './sts-session.ts';
 
-/** One authenticated request. */
+/** One request, whoever it is from. */
 export interface StsRequest {
   readonly parameters: URLSearchParams;
-  readonly principal: Principal;
-  readonly region: string;
   readonly credentials: CredentialStore;
   readonly roles: ReadonlyMap<string, Role>;
+  /** The issuers of identity tokens that accounts have made a provider of, each with `sts.amazonaws.com` as audience. */
+  readonly issuers: readonly OidcIssuer[];
   /** Milliseconds since 1970. */
   readonly now: number;
 }
 
-/** Every operation by its `Action`; what comes back is the XML inside `<…Result>`. */
-export const stsOperations: ReadonlyMap<string, (request: StsRequest) => string> = new Map([
+/** One authenticated request. */
+export interface SignedStsRequest extends StsRequest {
+  readonly principal: Principal;
+  readonly region: string;
+}
+
+/** Operations that a caller signs, by their `Action`; what comes back is the XML inside `<…Result>`. */
+export const signedOperations: ReadonlyMap<string, (request: SignedStsRequest) => string> = new Map([
   ['AssumeRole', assumeRole],
   ['GetCallerIdentity', getCallerIdentity],
+]);
+
+/** Operations for those who have nothing yet to sign with. */
+export const openOperations: ReadonlyMap<string, (request: StsRequest) => string> = new Map([
+  ['AssumeRoleWithWebIdentity', assumeRoleWithWebIdentity],
 ]);
 
 /** The only version of the service. */
 export const stsVersion = '2011-06-15';
 
-interface ParameterRule {
-  readonly least: number;
-  readonly most: number;
-  readonly pattern: RegExp;
-}
-
-const rules = {
-  RoleArn: { least: 20, most: 2048, pattern: /^[!-~]+$/ },
-  RoleSessionName: { least: 2, most: 64, pattern: /^[\w+=,.@-]*$/ },
-  ExternalId: { least: 2, most: 1224, pattern: /^[\w+=,.@:/-]*$/ },
-  Policy: { least: 1, most: 2048, pattern: /^[\s -ÿ]+$/ },
-  DurationSeconds: { least: 1, most: 9, pattern: /^\d+$/ },
-} as const satisfies Record<string, ParameterRule>;
-
 /** Documented parameters that would change the session in ways the simulator does not follow. */
 const refusedParameters =
-  /^(PolicyArns|Tags|TransitiveTagKeys|ProvidedContexts|SerialNumber|TokenCode|SourceIdentity)\b/;
+  /^(PolicyArns|Tags|TransitiveTagKeys|ProvidedContexts|SerialNumber|TokenCode|SourceIdentity|ProviderId)\b/;
 
-const shortestSession = 900;
-const longestSession = 43_200;
-const defaultSession = 3600;
 const chainedSession = 3600;
+const webIdentityAudience = 'sts.amazonaws.com';
 
-function assumeRole(request: StsRequest): string {
-  const foreign = [...request.parameters.keys()].find((name) => refusedParameters.test(name));
-  if (foreign !== undefined) throw stsError('ValidationError', `The simulator does not follow ${foreign}`);
-  const roleArn = required(request, 'RoleArn');
-  const sessionName = required(request, 'RoleSessionName');
-  const externalId = parameter(request, 'ExternalId');
-  const seconds = duration(request);
-  const sessionPolicy = readSessionPolicy(parameter(request, 'Policy'));
+function assumeRole(request: SignedStsRequest): string {
+  const { parameters, principal } = request;
+  refuseOthers(parameters);
+  const roleArn = required(parameters, 'RoleArn');
+  const sessionName = required(parameters, 'RoleSessionName');
+  const externalId = parameter(parameters, 'ExternalId');
+  const seconds = duration(parameters);
+  if (principal.kind === 'session' && seconds > chainedSession) {
+    const text = 'The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.';
+    throw stsError('ValidationError', text);
+  }
   const role = request.roles.get(roleArn);
   if (role === undefined || !trusts(role, request, { sessionName, externalId })) {
     throw stsError(
       'AccessDenied',
-      `User: ${request.principal.arn} is not authorized to perform: sts:AssumeRole on resource: ${roleArn}`,
+      `User: ${principal.arn} is not authorized to perform: sts:AssumeRole on resource: ${roleArn}`,
     );
   }
-  if (seconds > role.maxSessionSeconds) {
-    throw stsError(
-      'ValidationError',
-      'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.',
-    );
-  }
-  return startSession(request, role, { sessionName, seconds, sessionPolicy });
+  return sessionXml(startSession(role, { sessionName, seconds, policy: parameter(parameters, 'Policy') }, request));
 }
 
-function startSession(
-  request: StsRequest,
-  role: Role,
-  given: { sessionName: string; seconds: number; sessionPolicy: PolicyDocument | undefined },
-): string {
-  const { sessionName, sessionPolicy } = given;
-  const arn = `arn:aws:sts::${role.accountId}:assumed-role/${role.name}/${sessionName}`;
-  const uniqueId = `${role.uniqueId}:${sessionName}`;
-  const session = { kind: 'session', arn, accountId: role.accountId, uniqueId, sessionName, role } as const;
-  const principal: Principal = sessionPolicy === undefined ? session : { ...session, sessionPolicy };
-  // STS tells whole seconds, so the session ends with the second that it tells.
-  const expiresAt = (Math.floor(request.now / 1000) + given.seconds) * 1000;
-  const issued = request.credentials.issue(principal, expiresAt);
-  const credentials =
-    element('AccessKeyId', issued.accessKeyId) +
-    element('SecretAccessKey', issued.secretAccessKey) +
-    element('SessionToken', issued.sessionToken ?? '') +
-    element('Expiration', new Date(expiresAt).toISOString().replace('.000Z', 'Z'));
+function assumeRoleWithWebIdentity(request: StsRequest): string {
+  const { parameters, roles, now } = request;
+  refuseOthers(parameters);
+  const roleArn = required(parameters, 'RoleArn');
+  const sessionName = required(parameters, 'RoleSessionName');
+  const { issuer, token } = verified(required(parameters, 'WebIdentityToken'), request);
+  const seconds = duration(parameters);
+  if (token.exp * 1000 <= now) throw stsError('ExpiredTokenException', 'Token expired');
+  if (!token.aud.includes(webIdentityAudience)) throw stsError('InvalidIdentityToken', 'Incorrect token audience');
+  const role = roles.get(roleArn);
+  if (role === undefined || !trustsToken(role, issuer, token)) {
+    throw stsError('AccessDenied', 'Not authorized to perform sts:AssumeRoleWithWebIdentity');
+  }
+  const session = startSession(role, { sessionName, seconds, policy: parameter(parameters, 'Policy') }, request);
   return (
-    element('AssumedRoleUser', element('AssumedRoleId', uniqueId) + element('Arn', arn)) +
-    element('Credentials', credentials) +
-    (sessionPolicy === undefined ? '' : element('PackedPolicySize', '6'))
+    element('SubjectFromWebIdentityToken', token.sub) + element('Audience', webIdentityAudience) + sessionXml(session)
   );
 }
 
 /** Needs no permission: it even works for a caller whom every policy denies it. */
-function getCallerIdentity({ principal }: StsRequest): string {
+function getCallerIdentity({ principal }: SignedStsRequest): string {
   return (
     element('Arn', principal.arn) + element('UserId', principal.uniqueId) + element('Account', principal.accountId)
   );
 }
 
+function refuseOthers(parameters: URLSearchParams): void {
+  const foreign = [...parameters.keys()].find((name) => refusedParameters.test(name));
+  if (foreign !== undefined) throw stsError('ValidationError', `The simulator does not follow ${foreign}`);
+}
+
+function verified(text: string, { issuers }: StsRequest): { issuer: OidcIssuer; token: VerifiedToken } {
+  for (const issuer of issuers) {
+    const token = issuer.verify(text);
+    if (token !== undefined) return { issuer, token };
+  }
+  throw stsError('InvalidIdentityToken', "No OpenIDConnect provider found in your account for the token's issuer");
+}
+
+function trustsToken(role: Role, { name }: OidcIssuer, token: VerifiedToken): boolean {
+  const provider = `arn:aws:iam::${role.accountId}:oidc-provider/${name}`;
+  const facts = new Map([
+    [`${name.toLowerCase()}:sub`, [token.sub]],
+    [`${name.toLowerCase()}:aud`, token.aud],
+  ]);
+  return authorizeFederated({ provider, action: 'sts:AssumeRoleWithWebIdentity', policy: role.trust, facts });
+}
+
 function trusts(
   role: Role,
-  request: StsRequest,
+  request: SignedStsRequest,
   given: { sessionName: string; externalId: string | undefined },
 ): boolean {
   const facts = new Map<string, readonly string[]>([
@@ -120,54 +130,4 @@ function trusts(
   if (given.externalId !== undefined) facts.set('sts:externalid', [given.externalId]);
   const resource = { arn: role.arn, accountId: role.accountId, policy: role.trust };
   return authorize({ principal: request.principal, action: 'sts:AssumeRole', resource, facts }).allowed;
-}
-
-function duration(request: StsRequest): number {
-  const seconds = Number(parameter(request, 'DurationSeconds') ?? defaultSession);
-  if (seconds < shortestSession)
-    throw invalid('DurationSeconds', `have value greater than or equal to ${shortestSession}`);
-  if (seconds > longestSession) throw invalid('DurationSeconds', `have value less than or equal to ${longestSession}`);
-  if (request.principal.kind === 'session' && seconds > chainedSession) {
-    const text = 'The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.';
-    throw stsError('ValidationError', text);
-  }
-  return seconds;
-}
-
-function readSessionPolicy(text: string | undefined): PolicyDocument | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return parsePolicy(text, 'identity');
-  } catch (error) {
-    const why = error instanceof TypeError ? error.message : 'it is not JSON';
-    throw stsError('MalformedPolicyDocument', `The session policy is not usable: ${why}`);
-  }
-}
-
-function required(request: StsRequest, name: keyof typeof rules): string {
-  const value = parameter(request, name);
-  if (value === undefined) throw invalid(name, 'not be null');
-  return value;
-}
-
-function parameter({ parameters }: StsRequest, name: keyof typeof rules): string | undefined {
-  const value = parameters.get(name);
-  if (value === null) return undefined;
-  const { least, most, pattern } = rules[name];
-  if (value.length < least) throw invalid(name, `have length greater than or equal to ${least}`);
-  if (value.length > most) throw invalid(name, `have length less than or equal to ${most}`);
-  if (!pattern.test(value)) throw invalid(name, `satisfy regular expression pattern: ${pattern.source}`);
-  return value;
-}
-
-function invalid(name: string, rule: string): Error {
-  const field = name.charAt(0).toLowerCase() + name.slice(1);
-  return stsError(
-    'ValidationError',
-    `1 validation error detected: Value at '${field}' failed to satisfy constraint: Member must ${rule}`,
-  );
-}
-
-function element(name: string, content: string): string {
-  return `<${name}>${content.startsWith('<') ? content : escapeXml(content)}</${name}>`;
 }
