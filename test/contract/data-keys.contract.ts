@@ -34,12 +34,16 @@ function describeRoundTrips(kind: KeyKind, open: Open): void {
     expect(unwrapped.reveal()).toEqual(plaintext.reveal());
   });
 
-  it('never wraps the same bytes to the same entry, nor generates the same key twice', async () => {
+  it(`wraps the same bytes to ${kind.wrapsDiffer === false ? 'the same entry' : 'another entry each time'}`, async () => {
     await using key = await open({ kind: kind.name });
     using plaintext = SecretBytes.adopt(Buffer.alloc(32, 1));
     const wraps = [0, 1].map(() => key.service.wrap({ plaintext, context, signal: never }));
     const [a, b] = await Promise.all(wraps);
-    expect(a?.ciphertext.equals(b?.ciphertext ?? Buffer.alloc(0))).toBe(false);
+    expect(a?.ciphertext.equals(b?.ciphertext ?? Buffer.alloc(0))).toBe(kind.wrapsDiffer === false);
+  });
+
+  it('never generates the same key twice', async () => {
+    await using key = await open({ kind: kind.name });
     const first = await key.service.generate({ length: 32, context, signal: never });
     const second = await key.service.generate({ length: 32, context, signal: never });
     expect(first.plaintext.reveal().equals(second.plaintext.reveal())).toBe(false);

@@ -27,4 +27,6 @@ export interface KeyKind {
   readonly name: string;
   /** Whether an entry opens with its own context alone. */
   readonly bindsContext: boolean;
+  /** False where the same bytes are wrapped to the same entry each time, as by AES Key Wrap (RFC 3394). */
+  readonly wrapsDiffer?: false;
 }

@@ -1,0 +1,113 @@
+/**
+ * Who keyproxy is for Azure. One source of tokens for each (credential, tenant, application, service), shared by all
+ * keys that need it, so that a hundred keys in one vault log in once.
+ */
+import type { Clock } from '../../base/clock.ts';
+import { startDeadline } from '../deadline.ts';
+import { RenewingCredentials } from '../renewing.ts';
+import { type AzureIdentity, type AzureToken, logIn } from './login.ts';
+import { AzureWire } from './wire.ts';
+
+export interface AzureCredentialOptions {
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** How long one login may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Origin of Microsoft Entra ID; absent: `AZURE_AUTHORITY_HOST`, else that of the vault's cloud. */
+  readonly authorityHost?: string;
+  /** Authorities in PEM that are trusted in place of the machine's own: for simulators. */
+  readonly ca?: string;
+}
+
+/** Whose tokens a key needs; the origin of Microsoft Entra ID is the one of its cloud. */
+export type AzureScope = AzureIdentity;
+
+/** Tokens in use, until it is disposed of. */
+export interface AzureCredentialLease extends Disposable {
+  readonly credentials: RenewingCredentials<AzureToken>;
+}
+
+/** When the tokens of one source expire: a gauge. */
+export interface AzureCredentialExpiry {
+  /** The directory; absent for a managed identity. */
+  readonly tenant?: string;
+  readonly clientId?: string;
+  readonly scope: string;
+  /** Milliseconds since 1970. */
+  readonly expiresAtMs: number;
+}
+
+interface SharedSource {
+  readonly identity: AzureIdentity;
+  readonly credentials: RenewingCredentials<AzureToken>;
+  users: number;
+}
+
+/** All tokens of a process. Disposing of it ends every renewal. */
+export class AzureCredentials implements Disposable {
+  readonly #options: AzureCredentialOptions;
+  readonly #wire: AzureWire;
+  readonly #sources = new Map<string, SharedSource>();
+
+  constructor(options: AzureCredentialOptions) {
+    this.#options = options;
+    this.#wire = new AzureWire(options.ca);
+  }
+
+  /** The tokens of a scope; renewal goes on while anybody holds a lease. Nothing is asked for yet. */
+  lease(scope: AzureScope): AzureCredentialLease {
+    const authorityHost = this.#options.authorityHost ?? process.env['AZURE_AUTHORITY_HOST'] ?? scope.authorityHost;
+    const identity = { ...scope, authorityHost };
+    const { credential, tenant, clientId } = identity;
+    const name = JSON.stringify([Object.entries(credential).sort(), tenant, clientId, identity.scope, authorityHost]);
+    let source = this.#sources.get(name);
+    if (source === undefined) {
+      source = { identity, credentials: this.#renewing(identity), users: 0 };
+      this.#sources.set(name, source);
+    }
+    source.users++;
+    return this.#leaseOf(name, source);
+  }
+
+  /** For each source whose tokens are in hand, when they expire. */
+  expiries(): AzureCredentialExpiry[] {
+    return [...this.#sources.values()].flatMap(({ identity, credentials: { expiresAtMs } }) => {
+      if (expiresAtMs === undefined) return [];
+      const { tenant, clientId, scope } = identity;
+      return [
+        { ...(tenant !== undefined && { tenant }), ...(clientId !== undefined && { clientId }), scope, expiresAtMs },
+      ];
+    });
+  }
+
+  [Symbol.dispose](): void {
+    for (const { credentials } of this.#sources.values()) credentials[Symbol.dispose]();
+    this.#sources.clear();
+    this.#wire[Symbol.dispose]();
+  }
+
+  #leaseOf(name: string, source: SharedSource): AzureCredentialLease {
+    let released = false;
+    return {
+      credentials: source.credentials,
+      [Symbol.dispose]: () => {
+        if (released) return;
+        released = true;
+        source.users--;
+        if (source.users > 0) return;
+        source.credentials[Symbol.dispose]();
+        if (this.#sources.get(name) === source) this.#sources.delete(name);
+      },
+    };
+  }
+
+  #renewing(identity: AzureIdentity): RenewingCredentials<AzureToken> {
+    const { clock, random, timeoutMs } = this.#options;
+    const fetch = async () => {
+      using deadline = startDeadline(clock, timeoutMs);
+      return await logIn(identity, { wire: this.#wire, now: clock.now(), signal: deadline.signal });
+    };
+    return new RenewingCredentials({ provider: 'azure_kv', clock, random, timeoutMs, fetch });
+  }
+}
