@@ -1,0 +1,108 @@
+/** One key of Google Cloud KMS behind the port: symmetric, or RSA for decryption. */
+import { randomBytes } from 'node:crypto';
+import type { EncryptedDataKey } from '../../base/encrypted-data-key.ts';
+import type { EncryptionContext } from '../../base/encryption-context.ts';
+import { SecretBytes } from '../../base/secret.ts';
+import { KmsError } from '../fault.ts';
+import type { Finding } from '../finding.ts';
+import type { GeneratedKey, KeyInfo, KeyService } from '../key-service.ts';
+import { inspectKey } from './inspect.ts';
+import { providerId } from './key-style.ts';
+import type { KmsCalls } from './kms-calls.ts';
+import { LearnedStyle } from './learned-style.ts';
+import { versionName, versionOf } from './names.ts';
+import { RsaKey, type RsaKeyOptions } from './rsa-key.ts';
+import { damaged, SymmetricKey, type WrappedKey } from './symmetric-key.ts';
+
+export class GcpKey implements KeyService {
+  readonly provider = 'gcp_kms';
+  readonly keyId: string;
+  readonly #calls: KmsCalls;
+  readonly #configured: string | undefined;
+  readonly #style: LearnedStyle;
+  readonly #symmetric: SymmetricKey;
+  readonly #rsa: RsaKey;
+
+  /** Takes `calls` over. */
+  constructor(calls: KmsCalls, options: RsaKeyOptions) {
+    const { configured } = options;
+    this.keyId = calls.keyName;
+    this.#calls = calls;
+    this.#configured = configured;
+    calls.currentVersion = configured;
+    this.#style = new LearnedStyle(calls, configured);
+    this.#symmetric = new SymmetricKey(calls, configured);
+    this.#rsa = new RsaKey(calls, options);
+  }
+
+  owns(entry: EncryptedDataKey): boolean {
+    return entry.providerId.equals(providerId) && this.#versionOf(entry) !== undefined;
+  }
+
+  describe(entry: EncryptedDataKey): KeyInfo {
+    return { provider: this.provider, keyId: this.keyId, keyVersion: this.#versionOf(entry) ?? '' };
+  }
+
+  async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey> {
+    const plaintext = SecretBytes.adopt(randomBytes(request.length));
+    try {
+      return { plaintext, entry: await this.wrap({ ...request, plaintext }) };
+    } catch (error) {
+      plaintext[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async wrap(request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal }) {
+    const style = await this.#style.get(request.signal);
+    if (style.kind === 'rsa') return this.#entry(await this.#rsa.wrap(request));
+    const wrapped = await this.#relearning(this.#symmetric.wrap(style, request));
+    this.#calls.currentVersion = wrapped.version;
+    return this.#entry(wrapped);
+  }
+
+  async unwrap({
+    entry,
+    context,
+    signal,
+  }: {
+    entry: EncryptedDataKey;
+    context: EncryptionContext;
+    signal: AbortSignal;
+  }) {
+    const version = this.owns(entry) ? this.#versionOf(entry) : undefined;
+    if (version === undefined) throw damaged();
+    const wrapped = { version, ciphertext: entry.ciphertext };
+    const style = await this.#style.get(signal);
+    if (style.kind === 'rsa') return this.#rsa.unwrap({ wrapped, signal });
+    return this.#relearning(this.#symmetric.unwrap(style, { wrapped, context, signal }));
+  }
+
+  async inspect({ signal }: { context: EncryptionContext; signal: AbortSignal }): Promise<Finding[]> {
+    return inspectKey(this.#calls, { configured: this.#configured, signal });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#rsa[Symbol.dispose]();
+    this.#calls[Symbol.dispose]();
+  }
+
+  /** A key that was taken for a symmetric one may turn out to be none: then it is asked about anew. */
+  async #relearning<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (error) {
+      const kind = error instanceof KmsError ? error.fault.kind : undefined;
+      if (kind === 'config' || kind === 'ambiguous') this.#style.forget();
+      throw error;
+    }
+  }
+
+  #versionOf(entry: EncryptedDataKey): string | undefined {
+    return versionOf(this.keyId, entry.providerInfo.toString('latin1'));
+  }
+
+  #entry({ version, ciphertext }: WrappedKey): EncryptedDataKey {
+    return { providerId, providerInfo: Buffer.from(versionName(this.keyId, version), 'utf8'), ciphertext };
+  }
+}
