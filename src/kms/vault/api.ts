@@ -15,6 +15,8 @@ export interface VaultRequest {
   /** JSON; taken over and wiped. */
   readonly body?: Buffer;
   readonly isAlone?: boolean;
+  /** About the node itself, which is in no namespace. */
+  readonly isOfNode?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -42,14 +44,14 @@ export class VaultApi implements Disposable {
   }
 
   /** Sends a request and returns the bare answer. Throws `NoAnswer` or a `KmsError`. */
-  exchange({ method, path, token, body, isAlone, signal }: VaultRequest): Promise<HttpAnswer> {
+  exchange({ method, path, token, body, isAlone, isOfNode = false, signal }: VaultRequest): Promise<HttpAnswer> {
     return this.#connection.send({
       method,
       path: `/v1/${path}`,
       headers: {
         // A proxy in front of Vault may demand it, against requests that somebody is tricked into making.
         'X-Vault-Request': 'true',
-        ...(this.#namespace !== undefined && { 'X-Vault-Namespace': this.#namespace }),
+        ...(this.#namespace !== undefined && !isOfNode && { 'X-Vault-Namespace': this.#namespace }),
         ...(token !== undefined && { 'X-Vault-Token': token.secret.reveal().toString('latin1') }),
       },
       ...(body !== undefined && { body }),

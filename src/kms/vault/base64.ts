@@ -37,8 +37,7 @@ export function writeBase64(bytes: Uint8Array, target: Buffer, offset: number): 
  */
 export function decodeBase64(text: Uint8Array): Buffer | undefined {
   if (text.length % 4 !== 0) return undefined;
-  const padded =
-    text.length === 0 ? 0 : text[text.length - 2] === padding ? 2 : text[text.length - 1] === padding ? 1 : 0;
+  const padded = text.at(-1) !== padding ? 0 : text.at(-2) === padding ? 2 : 1;
   const out = Buffer.allocUnsafeSlow((text.length / 4) * 3 - padded);
   const used = text.length - padded;
   let bits = 0;

@@ -56,6 +56,8 @@ export class Connection implements Disposable {
   readonly #trust: TrustedAuthorities;
   readonly #agent: HttpAgent;
   readonly #aloneAgent: HttpAgent;
+  /** Requests whose bodies a connection has been given; it wipes them itself. */
+  readonly #inUse = new WeakSet<HttpRequest>();
 
   constructor(address: string, trust: TrustedAuthorities) {
     this.#url = new URL(address);
@@ -75,16 +77,13 @@ export class Connection implements Disposable {
     }
   }
 
-  /** Requests whose bodies some connection still holds. */
-  readonly #inUse = new WeakSet<HttpRequest>();
-
   #exchange(request: HttpRequest, ca: string | undefined): Promise<HttpAnswer> {
     const { signal, body } = request;
     if (signal.aborted) return Promise.reject(new NoAnswer('Aborted', false));
     return new Promise((done, fail) => {
       const outgoing = this.#open(request, ca);
       this.#inUse.add(request);
-      let isConnected = false;
+      let [isConnected, isAnswered] = [false, false];
       const lost = (code: string) => fail(new NoAnswer(code, isConnected));
       const abort = () => outgoing.destroy(new NoAnswer('Aborted', isConnected));
       signal.addEventListener('abort', abort, { once: true });
@@ -94,7 +93,9 @@ export class Connection implements Disposable {
           isConnected = true;
         });
       });
+      let isAnswering = false;
       outgoing.once('response', (incoming) => {
+        isAnswering = true;
         receive(incoming).then(done, (error) => {
           outgoing.destroy();
           lost(codeOf(error));
@@ -104,7 +105,8 @@ export class Connection implements Disposable {
       outgoing.once('close', () => {
         signal.removeEventListener('abort', abort);
         body?.fill(0);
-        lost('ConnectionClosed');
+        // An answer has an end of its own, which may be read after the connection has closed.
+        if (!isAnswering) lost('ConnectionClosed');
       });
       outgoing.end(body);
     });

@@ -71,7 +71,7 @@ export class Health {
     const { clock } = this.#api;
     using deadline = startDeadline(clock, patienceMs);
     const path = 'sys/health?standbyok=true&perfstandbyok=true';
-    const request = { operation: 'health', method: 'GET', path, signal: deadline.signal } as const;
+    const request = { operation: 'health', method: 'GET', path, isOfNode: true, signal: deadline.signal } as const;
     const answer = await this.#api.exchange(request).catch(() => undefined);
     const health = answer === undefined ? {} : healthIn(answer.body);
     const condition = conditions.find(({ is }) => is(health))?.condition;
