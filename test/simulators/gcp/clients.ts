@@ -59,7 +59,7 @@ export function rawClient(gcp: GcpSimulator, token?: string): RawClient {
   };
 }
 
-/** Google's library on the simulator; `token` as in `rawClient`. Close it. */
+/** Google's library on the simulator, without credentials: each call brings its token. Close it. */
 export function officialClient(gcp: GcpSimulator): KeyManagementServiceClient {
   const { hostname, port } = new URL(gcp.endpoint);
   return new KeyManagementServiceClient({
@@ -67,6 +67,8 @@ export function officialClient(gcp: GcpSimulator): KeyManagementServiceClient {
     port: Number(port),
     sslCreds: credentials.createInsecure(),
     projectId: gcp.project,
+    // Never used; without any the library goes looking for credentials all over the machine.
+    credentials: { client_email: `none@${gcp.project}.iam.gserviceaccount.com`, private_key: 'none' },
   });
 }
 

@@ -14,8 +14,8 @@ export type GcpFaultTarget = {
 };
 
 /**
- * An error of the service's own. On `kms` the code is a canonical one (`UNAVAILABLE`) and `status` is not looked at; on
- * `iam` too, with `status` as the HTTP status; on `oauth2` and `sts` the code is OAuth's (`invalid_grant`).
+ * An error of the service's own. On `kms` and `iam` the code is a canonical one (`UNAVAILABLE`), which says the HTTP status,
+ * too: `status` is not looked at. On `oauth2` and `sts` the code is OAuth's (`invalid_grant`) and the status is as given.
  */
 type ErrorFault = Extract<Fault, { kind: 'error' }> & { readonly details?: readonly ErrorDetail[] };
 

@@ -165,7 +165,7 @@ export class KeyStore {
   }
 
   #age(version: VersionRecord): void {
-    const due = version.state === 'DESTROY_SCHEDULED' && (version.destroyAt ?? 0) <= this.#now();
+    const due = version.state === 'DESTROY_SCHEDULED' && (version.destroyAt ?? Number.POSITIVE_INFINITY) <= this.#now();
     if (due) this.destroy(version);
   }
 }

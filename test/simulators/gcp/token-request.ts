@@ -42,7 +42,7 @@ export function json(value: unknown, status = 200): TokenAnswer {
   return { status, body: JSON.stringify(value), contentType: 'application/json; charset=UTF-8' };
 }
 
-/** The answer for an error; undefined for one that is not a service's. `status` overrides that of a canonical code. */
+/** The answer for an error; undefined for one that is not a service's. */
 export function errorAnswer(error: unknown): { readonly answer: TokenAnswer; readonly code: string } | undefined {
   if (error instanceof OAuthError) {
     const body = { error: error.error, error_description: error.message };
