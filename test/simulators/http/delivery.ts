@@ -1,5 +1,6 @@
 /** Puts an answer on the wire, whole or as the fault that it suffers wants it. */
 import type { ServerResponse } from 'node:http';
+import { TLSSocket } from 'node:tls';
 import { pause, systemClock } from '../../../src/base/clock.ts';
 import type { Fault } from './fault.ts';
 
@@ -18,7 +19,7 @@ export async function deliver(answer: Answer, response: ServerResponse, signal: 
   const body = Buffer.from(answer.body, 'utf8');
   switch (fault?.kind) {
     case 'reset':
-      response.socket?.resetAndDestroy();
+      reset(response);
       return;
     case 'hang':
       return;
@@ -42,6 +43,12 @@ export async function deliver(answer: Answer, response: ServerResponse, signal: 
       writeHead(answer, response, body.length);
       response.end(body);
   }
+}
+
+/** Node resets TCP connections alone; one with TLS is dropped without its farewell, which is no answer either. */
+function reset({ socket }: ServerResponse): void {
+  if (socket instanceof TLSSocket) socket.destroy();
+  else socket?.resetAndDestroy();
 }
 
 function writeHead(answer: Answer, response: ServerResponse, length: number): void {
