@@ -1,6 +1,7 @@
 /** A service on a free loopback port. */
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import type { ServerCertificate } from '../../support/certificates.ts';
 import { deliver } from '../http/delivery.ts';
 import { answer, type Desk, type Request, type Service } from './answering.ts';
@@ -22,13 +23,21 @@ export interface ListenOptions {
 /** Listens for a service. Dispose of it to cut its connections and free the port. */
 export async function listen(service: Service, options: ListenOptions): Promise<Listener> {
   const { certificate, signal, bugs } = options;
+  const connections = new Map<number | undefined, Socket>();
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-    serve(request, response, { service, ...options }).catch((bug: unknown) => {
+    const reset = () => connections.get(request.socket.remotePort)?.resetAndDestroy();
+    serve(request, response, { service, reset, ...options }).catch((bug: unknown) => {
       if (!signal.aborted) bugs.push(bug);
       response.destroy();
     });
   };
   const server = certificate === undefined ? createHttpServer(onRequest) : createHttpsServer(certificate, onRequest);
+  // What lies beneath a TLS connection, which cannot be reset by itself.
+  server.on('connection', (socket: Socket) => {
+    const port = socket.remotePort;
+    connections.set(port, socket);
+    socket.once('close', () => connections.delete(port));
+  });
   const port = await start(server);
   return {
     origin: `${certificate === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
@@ -54,11 +63,13 @@ function start(server: Server): Promise<number> {
 async function serve(
   message: IncomingMessage,
   response: ServerResponse,
-  { service, desk, signal }: ListenOptions & { readonly service: Service },
+  { service, desk, signal, reset }: ListenOptions & { readonly service: Service; readonly reset: () => void },
 ): Promise<void> {
   const body = await readBody(message);
   if (body === undefined) return;
-  await deliver(await answer(requestOf(message, body), { service, desk, signal }), response, signal);
+  const reply = await answer(requestOf(message, body), { service, desk, signal });
+  if (reply.fault?.kind === 'reset') reset();
+  else await deliver(reply, response, signal);
 }
 
 function requestOf(message: IncomingMessage, body: Buffer): Request {
