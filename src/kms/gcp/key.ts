@@ -7,7 +7,7 @@ import { KmsError } from '../fault.ts';
 import type { Finding } from '../finding.ts';
 import type { GeneratedKey, KeyInfo, KeyService } from '../key-service.ts';
 import { inspectKey } from './inspect.ts';
-import { providerId } from './key-style.ts';
+import { type KeyStyle, providerId } from './key-style.ts';
 import type { KmsCalls } from './kms-calls.ts';
 import { LearnedStyle } from './learned-style.ts';
 import { versionName, versionOf } from './names.ts';
@@ -74,8 +74,12 @@ export class GcpKey implements KeyService {
     if (version === undefined) throw damaged();
     const wrapped = { version, ciphertext: entry.ciphertext };
     const style = await this.#style.get(signal);
-    if (style.kind === 'rsa') return this.#rsa.unwrap({ wrapped, signal });
-    return this.#relearning(this.#symmetric.unwrap(style, { wrapped, context, signal }));
+    try {
+      if (style.kind === 'rsa') return await this.#rsa.unwrap({ wrapped, signal });
+      return await this.#relearning(this.#symmetric.unwrap(style, { wrapped, context, signal }));
+    } catch (error) {
+      throw await this.#withPresentReach(error, { version, style, signal });
+    }
   }
 
   async inspect({ signal }: { context: EncryptionContext; signal: AbortSignal }): Promise<Finding[]> {
@@ -96,6 +100,23 @@ export class GcpKey implements KeyService {
       if (kind === 'config' || kind === 'ambiguous') this.#style.forget();
       throw error;
     }
+  }
+
+  /**
+   * A version that was the current one when a data key was last made may have been replaced since, and be disabled for
+   * that very reason: then its refusal is not one of the key.
+   */
+  async #withPresentReach(
+    error: unknown,
+    { version, style, signal }: { version: string; style: KeyStyle; signal: AbortSignal },
+  ): Promise<unknown> {
+    if (!(error instanceof KmsError) || error.fault.kind !== 'refusal' || !error.fault.keyWide) return error;
+    if (error.fault.reason === 'KEY_ACCESS_DENIED' || this.#configured !== undefined) return error;
+    const asked = style.kind === 'rsa' ? this.#rsa.newest(signal) : this.#calls.primary(signal);
+    const current = await asked.catch(() => undefined);
+    if (current === undefined || current === version) return error;
+    this.#calls.currentVersion = current;
+    return new KmsError({ ...error.fault, keyWide: false }, error.details);
   }
 
   #versionOf(entry: EncryptedDataKey): string | undefined {

@@ -68,6 +68,12 @@ export class KmsCalls implements Disposable {
     }
   }
 
+  /** The number of the primary version of a symmetric key; undefined where it has none. Throws a `KmsError`. */
+  async primary(signal: AbortSignal): Promise<string | undefined> {
+    const key = await this.call('getCryptoKey', { name: this.keyName }, { signal });
+    return versionOf(this.keyName, key.primary?.name);
+  }
+
   [Symbol.dispose](): void {
     this.#options.client[Symbol.dispose]();
     this.#options.tokens[Symbol.dispose]();
@@ -142,7 +148,7 @@ export class KmsCalls implements Disposable {
   /** Where only the version's state tells what a failure means, asks for it. */
   async #withState(error: unknown, subject: CallSubject, signal: AbortSignal): Promise<unknown> {
     if (!(error instanceof GcpKmsError) || !isUnclearState(error) || isReading(subject.action)) return error;
-    const version = error.version ?? (await this.#primary(signal));
+    const version = error.version ?? (await this.primary(signal).catch(() => undefined));
     if (version === undefined) return error;
     const request = { name: versionName(this.keyName, version) };
     const state = await this.#withToken(this.#subject('getCryptoKeyVersion', version), request, signal).then(
@@ -152,14 +158,6 @@ export class KmsCalls implements Disposable {
     return state === undefined || state === null
       ? error
       : withVersionState(error, String(state), { ...subject, version });
-  }
-
-  async #primary(signal: AbortSignal): Promise<string | undefined> {
-    const subject = this.#subject('getCryptoKey', undefined);
-    return this.#withToken(subject, { name: this.keyName }, signal).then(
-      (key) => versionOf(this.keyName, key.primary?.name),
-      () => undefined,
-    );
   }
 }
 

@@ -61,6 +61,11 @@ export class RsaKey implements Disposable {
     }
   }
 
+  /** The number of the newest version that is enabled now. Throws a `KmsError`. */
+  newest(signal: AbortSignal): Promise<string> {
+    return this.#versions.newest(signal);
+  }
+
   [Symbol.dispose](): void {
     this.#proof[Symbol.dispose]();
   }

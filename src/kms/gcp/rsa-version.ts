@@ -36,7 +36,7 @@ export class RsaVersions {
 
   /** Asks which version is the newest, and for its public key where it is another one than before. */
   async learn(signal: AbortSignal): Promise<RsaVersion> {
-    const version = this.#configured ?? (await this.#newest(signal));
+    const version = this.#configured ?? (await this.newest(signal));
     // Known from here on, so that a refusal of its public key is one of the key.
     this.#calls.currentVersion = version;
     if (this.#current?.version !== version) this.#current = await this.#publicKey(version, signal);
@@ -48,7 +48,8 @@ export class RsaVersions {
     this.#current = undefined;
   }
 
-  async #newest(signal: AbortSignal): Promise<string> {
+  /** The number of the newest version that is enabled now. Throws a `KmsError`: a refusal where there is none. */
+  async newest(signal: AbortSignal): Promise<string> {
     let newest = 0;
     let pageToken = '';
     for (let page = 0; page < maxPages; page++) {
