@@ -8,8 +8,9 @@ import { access, mkdir, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Program, type ProgramName, programs, type Toolchain } from './programs.ts';
+import { type Program, type ProgramName, programNames, programs, type Toolchain } from './programs.ts';
 import { type Ended, run } from './run.ts';
+import { identityOf, stepsFor } from './toolchains.ts';
 
 /** How an installation ended. */
 export type Installation =
@@ -18,23 +19,13 @@ export type Installation =
   | { readonly kind: 'no_toolchain'; readonly toolchain: Toolchain }
   | { readonly kind: 'failed'; readonly why: string };
 
-/** One command; the next one runs when it has succeeded. */
-interface Step {
-  readonly program: string;
-  readonly args: readonly string[];
-  readonly env?: Readonly<Record<string, string>>;
-}
+/** All of them, by name. */
+export type Installations = Record<ProgramName, Installation>;
 
 const attempts = 3;
 const pauseMs = 5_000;
-/** The longest that one step may take: a first build of Go on a slow machine. */
-const stepMs = 10 * 60_000;
-
-/** Asks for version and, for Python, place: an environment is bound to the interpreter that made it. */
-const versionArgs: Readonly<Record<Toolchain, readonly string[]>> = {
-  go: ['version'],
-  python3: ['-c', 'import sys; print(sys.version, sys.base_prefix)'],
-};
+/** The longest that one step may take: a first build of OpenBao, with its downloads, on a slow machine. */
+const stepMs = 30 * 60_000;
 
 /** The cache: `KEYPROXY_THIRD_PARTY_CACHE`, else a folder of the user's own cache. */
 export function cacheFolder(env: Readonly<Record<string, string | undefined>>): string {
@@ -42,22 +33,35 @@ export function cacheFolder(env: Readonly<Record<string, string | undefined>>): 
   return env['KEYPROXY_THIRD_PARTY_CACHE'] || join(own, 'keyproxy-third-party');
 }
 
+/**
+ * Installs every program, or finds it in the cache. Toolchains work side by side and each takes its programs one after
+ * the other: a build of Go has use for all cores by itself. Never throws.
+ */
+export async function installAll(cache: string): Promise<Installations> {
+  const queues = Map.groupBy(programNames, (name) => programs[name].toolchain);
+  const ended = await Promise.all(
+    [...queues.values()].map(async (names) => {
+      const entries: [ProgramName, Installation][] = [];
+      for (const name of names) entries.push([name, await install(name, cache)]);
+      return entries;
+    }),
+  );
+  // Every name is in exactly one queue.
+  return Object.fromEntries(ended.flat()) as Installations;
+}
+
 /** Installs one program, or finds it in the cache. Downloads are tried three times. Never throws. */
-export async function install(name: ProgramName, cache: string): Promise<Installation> {
+async function install(name: ProgramName, cache: string): Promise<Installation> {
   const program: Program = programs[name];
   const start = performance.now();
-  const { toolchain } = program;
-  const version = await run(toolchain, versionArgs[toolchain]);
-  if (version.code !== 0) return { kind: 'no_toolchain', toolchain };
-  const identity = createHash('sha256')
-    .update(`${version.stdout}\0${program.packages.join('\0')}`)
-    .digest('hex');
-  const folder = join(cache, `${name}-${identity.slice(0, 16)}`);
-  const ready = (cached: boolean): Installation => {
-    return { kind: 'ready', folder, seconds: (performance.now() - start) / 1000, cached };
-  };
-  if (await exists(folder)) return ready(true);
   try {
+    const identity = await identityOf(program);
+    if (identity === undefined) return { kind: 'no_toolchain', toolchain: program.toolchain };
+    const folder = join(cache, `${name}-${createHash('sha256').update(identity).digest('hex').slice(0, 16)}`);
+    const ready = (cached: boolean): Installation => {
+      return { kind: 'ready', folder, seconds: (performance.now() - start) / 1000, cached };
+    };
+    if (await exists(folder)) return ready(true);
     const failure = await withAttempts(() => fill(program, folder));
     return failure === undefined ? ready(false) : { kind: 'failed', why: failure };
   } catch (error) {
@@ -78,7 +82,7 @@ async function fill(program: Program, folder: string): Promise<string | undefine
   const draft = `${folder}.${process.pid}`;
   await mkdir(draft, { recursive: true });
   try {
-    for (const step of program.toolchain === 'go' ? goSteps(program, draft) : await pythonSteps(program, draft)) {
+    for (const step of await stepsFor(program, draft)) {
       const { program: command, args, env } = step;
       const ended = await run(command, args, { timeoutMs: stepMs, ...(env !== undefined && { env }) });
       if (ended.code !== 0) return `${basename(command)} ${args.slice(0, 3).join(' ')}: ${lastLine(ended)}`;
@@ -89,23 +93,6 @@ async function fill(program: Program, folder: string): Promise<string | undefine
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
-}
-
-function goSteps({ packages }: Program, folder: string): Step[] {
-  return packages.map((name) => ({ program: 'go', args: ['install', name], env: { GOBIN: folder } }));
-}
-
-/** Debian ships Python without `ensurepip`; there the machine's own pip serves the environment. */
-async function pythonSteps({ packages }: Program, folder: string): Promise<Step[]> {
-  const python = join(folder, 'bin/python');
-  const flags = ['--quiet', '--no-input', '--disable-pip-version-check', '--retries', '5', ...packages];
-  const { code } = await run('python3', ['-c', 'import ensurepip']);
-  if (code === 0) {
-    const pip = { program: python, args: ['-m', 'pip', 'install', ...flags] };
-    return [{ program: 'python3', args: ['-m', 'venv', folder] }, pip];
-  }
-  const pip = { program: 'python3', args: ['-m', 'pip', '--python', python, 'install', ...flags] };
-  return [{ program: 'python3', args: ['-m', 'venv', '--without-pip', folder] }, pip];
 }
 
 /** What a person needs to know of a failure; where packages come from is the machine's own affair. */

@@ -6,9 +6,10 @@ import { connect } from '../support/client.ts';
 import { type Daemon, startDaemon } from '../support/daemon.ts';
 import { daemonFolder } from '../support/daemon-folder.ts';
 import { sampleBytes } from '../support/sample-message.ts';
-import { identity, MotoWorld, region, role } from './moto-world.ts';
+import { identity, region } from './aws-identity.ts';
+import { motoWorld, role } from './moto-world.ts';
 
-const endpoint = inject('motoEndpoint');
+const endpoint = inject('endpoints').moto;
 const tenant = { tenant_id: 'acme' };
 const pairs = { purpose: 'orders' };
 const request = { ...tenant, encryption_context: pairs };
@@ -36,7 +37,7 @@ encryption:
 }
 
 async function daemonOn(endpoint: string): Promise<DaemonOnMoto> {
-  await using world = new MotoWorld(endpoint);
+  await using world = motoWorld(endpoint);
   const keyArn = await world.createKey();
   const folder = await daemonFolder({
     extra: `trusted_endpoints: ["${endpoint}"]\naws: { sts_endpoint: "${endpoint}" }`,

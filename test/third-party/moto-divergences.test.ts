@@ -1,4 +1,4 @@
-/** Each line of `divergences.ts` on a running moto: a test that fails here has found one that moto has mended. */
+/** Each line of `moto-divergences.ts` on a running moto: a test that fails here has found one that moto has mended. */
 import {
   CreateKeyCommand,
   DescribeKeyCommand,
@@ -7,12 +7,15 @@ import {
   KMSClient,
   ScheduleKeyDeletionCommand,
 } from '@aws-sdk/client-kms';
-import { afterAll, describe, expect, inject, it } from 'vitest';
+import { expect } from 'vitest';
 import { EncryptionContext } from '../../src/base/encryption-context.ts';
 import type { KeyService } from '../../src/kms/key-service.ts';
 import { context, failureOf, flipped, never, operations, run, warmed } from '../contract/calls.ts';
-import { type MotoDivergence, motoDivergences } from './divergences.ts';
-import { MotoWorld, region } from './moto-world.ts';
+import { region } from './aws-identity.ts';
+import type { ForeignAwsWorld } from './aws-world.ts';
+import { describeDivergences } from './foreign.contract.ts';
+import { motoDivergences } from './moto-divergences.ts';
+import { motoWorld } from './moto-world.ts';
 
 const denied = { kind: 'refusal', reason: 'KEY_ACCESS_DENIED', keyWide: false };
 
@@ -26,12 +29,12 @@ function idOf(arn: string): string {
   return arn.slice(arn.lastIndexOf('/') + 1);
 }
 
-async function stateOf(world: MotoWorld, arn: string): Promise<string | undefined> {
+async function stateOf(world: ForeignAwsWorld, arn: string): Promise<string | undefined> {
   return (await world.owner.send(new DescribeKeyCommand({ KeyId: arn }))).KeyMetadata?.KeyState;
 }
 
 /** Shows what moto does, for each line; rejects where it does what AWS does. */
-const shown: Readonly<Record<MotoDivergence, (world: MotoWorld) => Promise<void>>> = {
+const shown: Record<keyof typeof motoDivergences, (world: ForeignAwsWorld) => Promise<void>> = {
   async disabled_key_serves(world) {
     await using key = await world.openKey();
     await world.owner.send(new DisableKeyCommand({ KeyId: idOf(key.arn) }));
@@ -125,13 +128,4 @@ const shown: Readonly<Record<MotoDivergence, (world: MotoWorld) => Promise<void>
   },
 };
 
-const endpoint = inject('motoEndpoint');
-
-describe.skipIf(endpoint === undefined)('moto still diverges from AWS', () => {
-  const world = new MotoWorld(endpoint ?? 'http://127.0.0.1');
-  afterAll(() => world[Symbol.asyncDispose]());
-
-  it.each(Object.entries(motoDivergences))('in %s', async (name) => {
-    await shown[name as MotoDivergence](world);
-  });
-});
+describeDivergences('moto', motoDivergences, { start: async (endpoint) => motoWorld(endpoint), shown });

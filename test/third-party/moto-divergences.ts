@@ -1,36 +1,19 @@
-/**
- * Where moto 5.2.5 does not behave as AWS does, reviewed: what AWS documents, what moto does instead, and which tests
- * of the contract can therefore not run on it. `divergences.test.ts` asserts each line, so that one that moto has
- * mended fails the suite and its skipped tests come back. What AWS does is proven on the simulator in
- * `test/simulators/aws`, which keeps to every line here.
- */
+/** Where moto 5.2.5 does not behave as AWS does; see `divergence.ts`. */
+import type { Divergences } from './divergence.ts';
 
-/** Tests of the contract that are skipped: one by name, of one kind of key or of all; or all of a kind. */
-type Skip = { readonly test: string; readonly kind?: string } | { readonly kind: string; readonly test?: undefined };
-
-export interface Divergence {
-  /** What AWS does, with the page that says so. */
-  readonly aws: string;
-  /** What moto does. */
-  readonly instead: string;
-  /** Empty where no test of the contract meets it on moto. */
-  readonly skips: readonly Skip[];
-}
-
-/** The list, by short names. */
 export const motoDivergences = {
   disabled_key_serves: {
-    aws: 'a disabled key answers DisabledException (KMS Developer Guide, Key states)',
+    documented: 'a disabled key answers DisabledException (KMS Developer Guide, Key states)',
     instead: 'it generates, encrypts and decrypts; only DescribeKey tells that it is disabled',
     skips: [],
   },
   key_pending_deletion_serves: {
-    aws: 'a key that is to be deleted answers KMSInvalidStateException (KMS Developer Guide, Key states)',
+    documented: 'a key that is to be deleted answers KMSInvalidStateException (KMS Developer Guide, Key states)',
     instead: 'it generates, encrypts and decrypts; only DescribeKey tells its state',
     skips: [],
   },
   unreadable_ciphertext_is_denied: {
-    aws: 'a ciphertext that is damaged anywhere answers InvalidCiphertextException (KMS API, Decrypt)',
+    documented: 'a ciphertext that is damaged anywhere answers InvalidCiphertextException (KMS API, Decrypt)',
     instead: 'its first 36 bytes name the key, and a change there answers AccessDeniedException',
     skips: [
       { test: 'takes a changed byte anywhere in the ciphertext for a fault of the data' },
@@ -38,51 +21,38 @@ export const motoDivergences = {
     ],
   },
   other_keys_ciphertext_is_denied: {
-    aws: 'a ciphertext of another key than KeyId answers IncorrectKeyException (KMS API, Decrypt)',
+    documented: 'a ciphertext of another key than KeyId answers IncorrectKeyException (KMS API, Decrypt)',
     instead: 'AccessDeniedException',
     skips: [{ test: 'neither owns nor opens what another key wrapped' }],
   },
   context_is_joined_without_lengths: {
-    aws: 'every pair of the encryption context has to match exactly (KMS Developer Guide, Encryption context)',
+    documented: 'every pair of the encryption context has to match exactly (KMS Developer Guide, Encryption context)',
     instead: 'names and values are joined without their lengths, so that {ab: c} opens what {a: bc} bound',
     skips: [],
   },
   rsa_is_aes: {
-    aws: 'an RSA key encrypts by RSAES-OAEP, to as many bytes as its modulus has (KMS API, Encrypt)',
+    documented: 'an RSA key encrypts by RSAES-OAEP, to as many bytes as its modulus has (KMS API, Encrypt)',
     instead: 'it encrypts as a symmetric key does, whatever its size, so that one size says all there is to say',
     skips: [{ kind: 'RSA_3072' }, { kind: 'RSA_4096' }],
   },
   anybody_assumes_any_role: {
-    aws: 'AssumeRole needs a role that exists, and the external id of its trust policy (STS API, AssumeRole)',
+    documented: 'AssumeRole needs a role that exists, and the external id of its trust policy (STS API, AssumeRole)',
     instead: 'any role, existing or not, is assumed with any external id',
     skips: [],
   },
   anybody_signs: {
-    aws: 'a request of unknown credentials answers UnrecognizedClientException (KMS API, Common Errors)',
+    documented: 'a request of unknown credentials answers UnrecognizedClientException (KMS API, Common Errors)',
     instead: 'it is served',
     skips: [],
   },
   key_usage_has_no_default: {
-    aws: 'a key that is made without KeyUsage is one for ENCRYPT_DECRYPT (KMS API, CreateKey)',
+    documented: 'a key that is made without KeyUsage is one for ENCRYPT_DECRYPT (KMS API, CreateKey)',
     instead: 'it has no KeyUsage, and DescribeKey tells none, so that the provider calls it unsuitable',
     skips: [],
   },
   multi_region_key_never_decrypts: {
-    aws: 'a multi-Region key opens what it wrapped (KMS Developer Guide, Multi-Region keys)',
+    documented: 'a multi-Region key opens what it wrapped (KMS Developer Guide, Multi-Region keys)',
     instead: 'it answers AccessDeniedException: the name of such a key does not fit into the ciphertext',
     skips: [],
   },
-} as const satisfies Readonly<Record<string, Divergence>>;
-
-export type MotoDivergence = keyof typeof motoDivergences;
-
-/** The line that keeps a test of the contract from running on moto; undefined where it runs. */
-export function divergenceOf(test: string, kind: string | undefined): MotoDivergence | undefined {
-  const lines = Object.entries<Divergence>(motoDivergences);
-  const line = lines.find(([, { skips }]) =>
-    skips.some(
-      (skip) => (skip.test === undefined || skip.test === test) && (skip.kind === undefined || skip.kind === kind),
-    ),
-  );
-  return line?.[0] as MotoDivergence | undefined;
-}
+} as const satisfies Divergences;

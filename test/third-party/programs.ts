@@ -6,12 +6,27 @@
 /** A program that installs packages, and has to be on the machine. */
 export type Toolchain = 'python3' | 'go';
 
-export interface Program {
+/** Packages that the toolchain fetches by name. */
+interface Packages {
   readonly toolchain: Toolchain;
-  /** Packages with their versions, as the toolchain writes them. */
+  /** With their versions, as the toolchain writes them. */
   readonly packages: readonly string[];
   readonly purpose: string;
 }
+
+/**
+ * A command of Go that cannot be installed by name alone, because its module replaces others. A module of ours stands
+ * in front of it, in the folder `modules/<name>`: it names the version, repeats what is replaced, and pins every hash.
+ */
+interface WrappedCommand {
+  readonly toolchain: 'go';
+  readonly module: string;
+  /** The one package, without a version: that is the module's to say. */
+  readonly packages: readonly [string];
+  readonly purpose: string;
+}
+
+export type Program = Packages | WrappedCommand;
 
 /** Every program, by the name that reports and the cache give it. */
 export const programs = {
@@ -19,6 +34,17 @@ export const programs = {
     toolchain: 'python3',
     packages: ['moto[server]==5.2.5'],
     purpose: 'AWS KMS and STS',
+  },
+  ministack: {
+    toolchain: 'python3',
+    packages: ['ministack==1.5.33', 'cryptography==50.0.2'],
+    purpose: 'AWS KMS, STS and IAM: states of keys, RSA, trust policies',
+  },
+  openbao: {
+    toolchain: 'go',
+    module: 'openbao',
+    packages: ['github.com/openbao/openbao'],
+    purpose: 'OpenBao 2.4.0: Transit, AppRole, policies, namespaces',
   },
   grpcio: {
     toolchain: 'python3',
