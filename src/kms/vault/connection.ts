@@ -83,7 +83,7 @@ export class Connection implements Disposable {
     return new Promise((done, fail) => {
       const outgoing = this.#open(request, ca);
       this.#inUse.add(request);
-      let [isConnected, isAnswered] = [false, false];
+      let isConnected = false;
       const lost = (code: string) => fail(new NoAnswer(code, isConnected));
       const abort = () => outgoing.destroy(new NoAnswer('Aborted', isConnected));
       signal.addEventListener('abort', abort, { once: true });
