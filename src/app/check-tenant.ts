@@ -1,72 +1,77 @@
-/** The live half of `keyproxy validate`: one round trip with a tenant's own key, the way the daemon would make it. */
+/** The live half of `keyproxy validate`: uses a tenant's own keys the way the daemon would, and looks at them. */
 import { systemClock } from '../base/clock.ts';
 import { EncryptionContext, tenantPair } from '../base/encryption-context.ts';
 import { errorTable } from '../base/errors.ts';
 import type { TenantConfig } from '../config/tenant-file.ts';
 import { KmsError, publicReason } from '../kms/fault.ts';
+import type { Finding } from '../kms/finding.ts';
 import type { KeyConfig } from '../kms/key-config.ts';
 import { keyIdOf } from '../kms/key-config.ts';
 import type { KeyService } from '../kms/key-service.ts';
 import { KeyServices, type KeyServicesOptions } from './key-services.ts';
 
-/** One step and its verdict; `advice` tells what to do where it failed. */
-export interface Verdict {
-  readonly step: string;
-  readonly ok: boolean;
-  readonly advice?: string;
-}
+/** One step and its verdict; the advice tells what to change. */
+export type Verdict = Finding;
 
 /** What of the daemon's file counts here. */
 export type CheckSetting = Omit<KeyServicesOptions, 'clock'>;
 
 const keyBytes = 32;
 
-/** Goes through a tenant's keys until a step fails for each. Never throws. */
+/**
+ * Goes through a tenant's keys: a round trip with each, whose steps end with the first that fails, and then what the
+ * key's provider finds when it looks closer. Never throws.
+ */
 export async function checkTenant(tenant: TenantConfig, setting: CheckSetting): Promise<Verdict[]> {
   await using services = new KeyServices({ clock: systemClock, ...setting });
-  const verdicts: Verdict[] = [];
+  const findings: Finding[] = [];
   for (const [role, key] of [
     ['current', tenant.key],
     ...tenant.replicas.map((key) => ['replica', key] as const),
     ...tenant.retired.map((key) => ['retired', key] as const),
   ] as const) {
-    verdicts.push(...(await checkKey(`${role} key ${keyIdOf(key)}`, key, { tenant, services })));
+    const about = `${role} key ${keyIdOf(key)}`;
+    const found = await checkKey(key, { tenant, services });
+    findings.push(...found.map((finding) => ({ ...finding, step: `${about}: ${finding.step}` })));
   }
-  return verdicts;
+  return findings;
 }
 
 async function checkKey(
-  name: string,
   config: KeyConfig,
   { tenant, services }: { tenant: TenantConfig; services: KeyServices },
-): Promise<Verdict[]> {
-  const verdicts: Verdict[] = [];
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
   const attempt = async <T>(step: string, work: () => Promise<T>): Promise<T | undefined> => {
     try {
       const result = await work();
-      verdicts.push({ step: `${name}: ${step}`, ok: true });
+      findings.push({ step, verdict: 'ok' });
       return result;
     } catch (error) {
-      verdicts.push({ step: `${name}: ${step}`, ok: false, advice: adviceFor(error) });
+      findings.push({ step, verdict: 'failed', advice: adviceFor(error) });
       return undefined;
     }
   };
   const use = { tenantId: tenant.tenantId, timeoutMs: tenant.limits.kmsTimeoutMs, proofMs: 0, report: () => {} };
   const service = await attempt('can be opened', () => services.open(config, use));
-  if (service === undefined) return verdicts;
+  if (service === undefined) return findings;
   await using _service = service;
-  await roundTrip(service, tenant, attempt);
-  return verdicts;
-}
-
-type Attempt = <T>(step: string, work: () => Promise<T>) => Promise<T | undefined>;
-
-async function roundTrip(service: KeyService, tenant: TenantConfig, attempt: Attempt): Promise<void> {
   const { signal } = new AbortController();
   const context = EncryptionContext.of([
     [tenantPair, tenant.tenantId],
     ['purpose', 'keyproxy-validation'],
   ]);
+  await roundTrip(service, { context, signal }, attempt);
+  return [...findings, ...((await service.inspect?.({ context, signal })) ?? [])];
+}
+
+type Attempt = <T>(step: string, work: () => Promise<T>) => Promise<T | undefined>;
+
+async function roundTrip(
+  service: KeyService,
+  { context, signal }: { context: EncryptionContext; signal: AbortSignal },
+  attempt: Attempt,
+): Promise<void> {
   const made = await attempt('makes a data key', () => service.generate({ length: keyBytes, context, signal }));
   if (made === undefined) return;
   using plaintext = made.plaintext;
@@ -79,8 +84,9 @@ async function roundTrip(service: KeyService, tenant: TenantConfig, attempt: Att
 function adviceFor(error: unknown): string {
   if (!(error instanceof KmsError)) return error instanceof Error ? error.message : 'failed for an unknown reason';
   const reason = publicReason(error.fault);
-  const { providerCode, requestId } = error.details;
+  const { providerCode, requestId, advice } = error.details;
   const code =
     providerCode === undefined ? '' : ` (${providerCode}${requestId === undefined ? '' : `, request ${requestId}`})`;
-  return `${reason}: ${errorTable[reason].message}${code}`;
+  const next = advice === undefined ? '' : `: ${advice}`;
+  return `${reason}: ${errorTable[reason].message}${next}${code}`;
 }

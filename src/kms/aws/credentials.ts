@@ -6,6 +6,7 @@
 import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import type { Clock } from '../../base/clock.ts';
 import { untilAborted } from '../../base/until-aborted.ts';
+import { startDeadline } from '../deadline.ts';
 import { gaveUp, KmsError } from '../fault.ts';
 import { RenewingCredentials } from '../renewing.ts';
 import { adviceFor } from './advice.ts';
@@ -90,7 +91,7 @@ export class AwsCredentials implements Disposable {
     if (source === undefined) {
       const ofRole = { ...scope, role };
       const { externalId, policy } = role;
-      const assume = this.#sessionOf(ofRole, { externalId, policy });
+      const assume = this.#sessionOf({ ...scope, arn: role.arn }, { externalId, policy });
       source = { scope: ofRole, credentials: this.#renewing(() => this.#withOwn(assume)), users: 0 };
       this.#sources.set(name, source);
     }
@@ -99,18 +100,19 @@ export class AwsCredentials implements Disposable {
   }
 
   /**
-   * Whether STS would give a session under the scope's role with another external id, or with none. A session that
+   * Whether STS would give a session under a role with another external id, or with none. A session that
    * it gives is thrown away, and was asked for with a policy that lets it do nothing. Throws a `KmsError` where STS
    * says neither yes nor no.
    */
   async wouldAssume(
-    scope: SharedSource['scope'],
+    role: { readonly tenantId: string; readonly region: string; readonly arn: string },
     given: { externalId?: string; signal: AbortSignal },
   ): Promise<boolean> {
     const { signal, ...id } = given;
-    const assume = this.#sessionOf(scope, { ...id, policy: worthlessPolicy });
+    const assume = this.#sessionOf(role, { ...id, policy: worthlessPolicy });
     try {
-      await untilAborted(this.#withOwn(assume), signal);
+      using deadline = startDeadline(this.#options.clock, this.#options.timeoutMs, signal);
+      await untilAborted(this.#withOwn(assume), deadline.signal);
       return true;
     } catch (error) {
       if (error instanceof KmsError && error.fault.kind === 'refusal') return false;
@@ -167,12 +169,12 @@ export class AwsCredentials implements Disposable {
   }
 
   #sessionOf(
-    { tenantId, region, role }: SharedSource['scope'],
+    { tenantId, region, arn }: { readonly tenantId: string; readonly region: string; readonly arn: string },
     given: { readonly externalId?: string; readonly policy: string },
   ): () => Promise<AwsIdentity> {
     const { nodeName, timeoutMs, stsEndpoint, clock } = this.#options;
     return assuming(
-      { roleArn: role.arn, sessionName: sessionName(tenantId, nodeName), region, ...given },
+      { roleArn: arn, sessionName: sessionName(tenantId, nodeName), region, ...given },
       {
         own: () => this.#own.held(),
         connections: this.#connections,

@@ -5,6 +5,7 @@ import type { EncryptedDataKey } from '../../base/encrypted-data-key.ts';
 import type { EncryptionContext } from '../../base/encryption-context.ts';
 import { SecretBytes } from '../../base/secret.ts';
 import { KmsError, type KmsFault } from '../fault.ts';
+import type { Finding } from '../finding.ts';
 import type { GeneratedKey, KeyInfo, KeyService } from '../key-service.ts';
 import { adviceForOtherKey } from './advice.ts';
 import { emptyAnswer } from './failure.ts';
@@ -13,6 +14,12 @@ import { type KeyStyle, rsaAlgorithm, rsaStyle, styleOfEntry, symmetricStyle } f
 import type { KmsCalls } from './kms-calls.ts';
 import { LearnedStyle } from './learned-style.ts';
 
+/** Looks at a key for `keyproxy validate`. */
+export type Inspect = (
+  service: KeyService,
+  request: { readonly context: EncryptionContext; readonly signal: AbortSignal },
+) => Promise<Finding[]>;
+
 export class AwsKey implements KeyService {
   readonly provider = 'aws_kms';
   readonly keyId: string;
@@ -20,9 +27,11 @@ export class AwsKey implements KeyService {
   readonly #isName: (providerInfo: Buffer) => boolean;
   readonly #calls: KmsCalls;
   readonly #style: LearnedStyle;
+  readonly #inspect: Inspect;
 
   /** Takes `calls` over. */
-  constructor(keyArn: string, calls: KmsCalls) {
+  constructor(keyArn: string, calls: KmsCalls, inspect: Inspect) {
+    this.#inspect = inspect;
     this.keyId = keyArn;
     this.#providerInfo = Buffer.from(keyArn, 'utf8');
     this.#isName = nameMatcher(keyArn);
@@ -70,6 +79,10 @@ export class AwsKey implements KeyService {
     const plaintext = adopt(answer.Plaintext);
     this.#expectOwnKey('Decrypt', answer.KeyId, plaintext);
     return plaintext;
+  }
+
+  inspect(request: { context: EncryptionContext; signal: AbortSignal }): Promise<Finding[]> {
+    return this.#inspect(this, request);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

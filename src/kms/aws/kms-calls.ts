@@ -1,5 +1,11 @@
 /** The calls to AWS KMS: signed with current credentials, ended in time, their failures sorted. */
-import { DescribeKeyCommand, type KeyMetadata, KMSClient } from '@aws-sdk/client-kms';
+import {
+  DescribeKeyCommand,
+  GetKeyPolicyCommand,
+  GetKeyRotationStatusCommand,
+  type KeyMetadata,
+  KMSClient,
+} from '@aws-sdk/client-kms';
 import type { Clock } from '../../base/clock.ts';
 import { startDeadline } from '../deadline.ts';
 import { KmsError, type KmsErrorDetails, type KmsFault } from '../fault.ts';
@@ -62,6 +68,23 @@ export class KmsCalls implements Disposable {
       client.send(new DescribeKeyCommand({ KeyId: this.#config.keyArn }), options),
     );
     return answer.KeyMetadata;
+  }
+
+  /** The key's policy as JSON text; undefined where the answer has none. Throws a `KmsError`. */
+  async readPolicy(signal: AbortSignal): Promise<string | undefined> {
+    const answer = await this.call('GetKeyPolicy', signal, (client, options) =>
+      client.send(new GetKeyPolicyCommand({ KeyId: this.#config.keyArn }), options),
+    );
+    return answer.Policy;
+  }
+
+  /** Whether AWS replaces the key's material by itself, and how often. Throws a `KmsError`. */
+  async readRotation(signal: AbortSignal): Promise<{ readonly isOn: boolean; readonly days?: number }> {
+    const answer = await this.call('GetKeyRotationStatus', signal, (client, options) =>
+      client.send(new GetKeyRotationStatusCommand({ KeyId: this.#config.keyArn }), options),
+    );
+    const { KeyRotationEnabled: isOn = false, RotationPeriodInDays: days } = answer;
+    return { isOn, ...(days !== undefined && { days }) };
   }
 
   [Symbol.dispose](): void {

@@ -6,9 +6,10 @@ import type { Clock } from '../../base/clock.ts';
 import type { AwsKeyConfig } from '../key-config.ts';
 import type { KeyService } from '../key-service.ts';
 import { type AwsCredentialOptions, AwsCredentials } from './credentials.ts';
+import { type InspectedKey, inspectKey } from './inspection.ts';
 import { AwsKey } from './key.ts';
 import { KmsCalls } from './kms-calls.ts';
-import { servingPolicy } from './session-policy.ts';
+import { inspectingPolicy, servingPolicy } from './session-policy.ts';
 
 /** What a key needs beside its configuration. */
 export interface AwsRuntime {
@@ -31,9 +32,32 @@ export function openAwsCredentials(options: AwsCredentialOptions): AwsCredential
  * are not repeated, but for stale credentials; `withRetries` does that.
  */
 export function openAwsKey(config: AwsKeyConfig, runtime: AwsRuntime): KeyService {
+  const calls = callsUnder(servingPolicy(config.keyArn), config, runtime);
+  return new AwsKey(config.keyArn, calls, (service, request) =>
+    inspectKey({ ...inspected(config, runtime), service, calls }, request),
+  );
+}
+
+/** Calls to a key, where a role stands in front of it in a session that `policy` narrows. */
+function callsUnder(policy: string, config: AwsKeyConfig, runtime: AwsRuntime): KmsCalls {
   const { clock, timeoutMs, credentials, tenantId } = runtime;
   const { region, role } = config;
-  const policy = servingPolicy(config.keyArn);
   const lease = credentials.lease({ tenantId, region, ...(role !== undefined && { role: { ...role, policy } }) });
-  return new AwsKey(config.keyArn, new KmsCalls(config, { clock, timeoutMs, lease }));
+  return new KmsCalls(config, { clock, timeoutMs, lease });
+}
+
+function inspected(config: AwsKeyConfig, runtime: AwsRuntime): Omit<InspectedKey, 'service' | 'calls'> {
+  const { credentials, tenantId } = runtime;
+  const { keyArn, region, role } = config;
+  return {
+    config,
+    tenantId,
+    openReader: () => callsUnder(inspectingPolicy(keyArn), config, runtime),
+    ...(role !== undefined && {
+      role: {
+        arn: role.arn,
+        wouldAssume: (given) => credentials.wouldAssume({ tenantId, region, arn: role.arn }, given),
+      },
+    }),
+  };
 }
