@@ -6,6 +6,7 @@
 import { pause, systemClock } from '../../../src/base/clock.ts';
 import { authenticate } from './authentication.ts';
 import type { SimulatedCloud } from './cloud.ts';
+import { corrupted } from './corruption.ts';
 import { type Message, type Method, methods } from './definitions.ts';
 import type { GcpFault } from './faults.ts';
 import type { UnaryAnswer, UnaryCall } from './grpc-server.ts';
@@ -65,7 +66,8 @@ async function run(
   checkConsumer(caller, cloud, notes.resource ?? '');
   const operation = kmsMethods.get(method.name);
   if (operation === undefined) throw new ServiceError('UNIMPLEMENTED', `The simulator does not follow ${method.name}.`);
-  return method.encode(await operation({ message, caller, cloud }));
+  const answer = await operation({ message, caller, cloud });
+  return method.encode(notes.fault?.kind === 'corrupt' ? corrupted(answer, notes.fault.what) : answer);
 }
 
 function decode(method: Method, bytes: Buffer): Message {
@@ -109,6 +111,7 @@ async function suffer(cloud: SimulatedCloud, notes: Notes, signal: AbortSignal):
     case 'half-open':
     case 'truncate':
     case 'trickle':
+    case 'corrupt':
       return 'runs';
     case 'reset':
     case 'hang':

@@ -1,5 +1,6 @@
-/** Faults of this simulator: the common ones, and gRPC errors with typed details. */
-import { type Fault, type FaultRule, Faults } from '../http/fault.ts';
+/** Faults of this simulator: the common ones, errors with typed details, and answers that changed on their way. */
+import type { Fault, Faults } from '../http/fault.ts';
+import type { Corruption } from './corruption.ts';
 import type { ErrorDetail } from './status.ts';
 
 /** The services of the simulator. */
@@ -19,15 +20,10 @@ export type GcpFaultTarget = {
  */
 type ErrorFault = Extract<Fault, { kind: 'error' }> & { readonly details?: readonly ErrorDetail[] };
 
-export type GcpFault = Exclude<Fault, { kind: 'error' }> | ErrorFault;
+/** The method runs; something between it and the client changes the answer. Only for calls of `kms` that succeed. */
+type CorruptFault = { readonly kind: 'corrupt'; readonly what: Corruption };
 
-/** The rules in force. The rule that was added last wins. */
-export class GcpFaults extends Faults<GcpFaultTarget> {
-  override add(rule: Omit<FaultRule<GcpFaultTarget>, 'fault'> & { readonly fault: GcpFault }): { remove(): void } {
-    return super.add(rule);
-  }
+export type GcpFault = Exclude<Fault, { kind: 'error' }> | ErrorFault | CorruptFault;
 
-  override take(target: GcpFaultTarget): GcpFault | undefined {
-    return super.take(target);
-  }
-}
+/** The rules in force. */
+export type GcpFaults = Faults<GcpFaultTarget, GcpFault>;

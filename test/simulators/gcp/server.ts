@@ -7,10 +7,11 @@
 import type { Clock } from '../../../src/base/clock.ts';
 import { KeyPairSource } from '../aws/key-pairs.ts';
 import { RateLimit } from '../aws/rate-limit.ts';
+import { Faults } from '../http/fault.ts';
 import { type Call, type CallFilter, countCalls } from './calls.ts';
 import type { SimulatedCloud } from './cloud.ts';
 import { dispatch } from './dispatch.ts';
-import { GcpFaults } from './faults.ts';
+import type { GcpFaults } from './faults.ts';
 import { startGrpcServer } from './grpc-server.ts';
 import { Policies } from './iam.ts';
 import { type FederationOptions, Identities, type SimulatedAccount, type SimulatedFederation } from './identities.ts';
@@ -95,7 +96,7 @@ function emptyCloud(now: () => number): SimulatedCloud {
     providers: new Map(),
     attached: undefined,
     withoutKms: new Set(),
-    faults: new GcpFaults(),
+    faults: new Faults(),
     rateLimit: new RateLimit(now),
     calls: [],
   };

@@ -5,6 +5,7 @@ import { pause, systemClock } from '../../../src/base/clock.ts';
 import { type Answer, deliver } from '../http/delivery.ts';
 import type { SimulatedCloud } from './cloud.ts';
 import type { GcpFault, ServiceName } from './faults.ts';
+
 import { generateAccessToken } from './iam-credentials.ts';
 import { readMetadata } from './metadata.ts';
 import { exchangeAssertion } from './oauth2.ts';
@@ -14,6 +15,9 @@ import { errorAnswer, injectedError, OAuthError, type TokenAnswer, type TokenReq
 
 /** The services that speak HTTP. */
 export type TokenServiceName = Exclude<ServiceName, 'kms'>;
+
+/** What token services may suffer. */
+type TokenFault = Exclude<GcpFault, { kind: 'corrupt' }>;
 
 interface Route {
   readonly method: string;
@@ -88,6 +92,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, around:
     principal = who;
   };
   const fault = cloud.faults.take({ service, operation, key: undefined });
+  if (fault?.kind === 'corrupt') throw new TypeError('only answers of Cloud KMS can be corrupted');
   const given = { method: request.method ?? '', path, query, headers: request.headers, body, origin, cloud, identify };
   const { answer, outcome } = await meet(fault, { service, signal }, () => run(route, given));
   cloud.calls.push({ service, operation, ...(principal === undefined ? {} : { principal }), outcome, at });
@@ -96,7 +101,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, around:
 
 function delivered(
   answer: TokenAnswer,
-  { service, fault, at }: { service: TokenServiceName; fault: GcpFault | undefined; at: number },
+  { service, fault, at }: { service: TokenServiceName; fault: TokenFault | undefined; at: number },
 ): Answer {
   const retryAfter = fault?.kind === 'throttle' ? fault.retryAfterSeconds : undefined;
   const headers = {
@@ -110,7 +115,7 @@ function delivered(
 
 /** Runs the operation unless the fault takes its place; says what the record shows. */
 async function meet(
-  fault: GcpFault | undefined,
+  fault: TokenFault | undefined,
   { service, signal }: { service: TokenServiceName; signal: AbortSignal },
   operation: () => TokenAnswer,
 ): Promise<{ answer: TokenAnswer; outcome: string }> {

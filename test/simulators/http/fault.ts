@@ -24,13 +24,16 @@ export type Fault =
 export type FaultTarget = Readonly<Record<string, string | undefined>>;
 
 /** Which calls a fault meets, and how often; what is left out matches every call, for ever. */
-export type FaultRule<T extends FaultTarget> = Partial<T> & { readonly times?: number; readonly fault: Fault };
+export type FaultRule<T extends FaultTarget, F = Fault> = Partial<T> & {
+  readonly times?: number;
+  readonly fault: F;
+};
 
-/** The rules in force. The rule that was added last wins. */
-export class Faults<T extends FaultTarget> {
-  #rules: { readonly rule: FaultRule<T>; left: number }[] = [];
+/** The rules in force; `F` where a simulator has faults of its own. The rule that was added last wins. */
+export class Faults<T extends FaultTarget, F = Fault> {
+  #rules: { readonly rule: FaultRule<T, F>; left: number }[] = [];
 
-  add(rule: FaultRule<T>): { remove(): void } {
+  add(rule: FaultRule<T, F>): { remove(): void } {
     const entry = { rule, left: rule.times ?? Number.POSITIVE_INFINITY };
     this.#rules.push(entry);
     return {
@@ -46,7 +49,7 @@ export class Faults<T extends FaultTarget> {
   }
 
   /** The fault that this call meets; counts it. */
-  take(target: T): Fault | undefined {
+  take(target: T): F | undefined {
     const entry = this.#rules.findLast(({ rule, left }) => left > 0 && matches(rule, target));
     if (entry === undefined) return undefined;
     entry.left -= 1;
@@ -54,6 +57,9 @@ export class Faults<T extends FaultTarget> {
   }
 }
 
-function matches({ fault: _fault, times: _times, ...wanted }: FaultRule<FaultTarget>, target: FaultTarget): boolean {
+function matches(
+  { fault: _fault, times: _times, ...wanted }: FaultRule<FaultTarget, unknown>,
+  target: FaultTarget,
+): boolean {
   return Object.entries(wanted).every(([name, value]) => value === undefined || value === target[name]);
 }

@@ -1,7 +1,9 @@
 /** Faults on demand as a gRPC client sees them, which calls they meet, and the request quota. */
 import { connect } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { rawClient } from '../../simulators/gcp/clients.ts';
+import { crc32cValue } from '../../simulators/gcp/crc32c.ts';
 import type { GcpFault } from '../../simulators/gcp/faults.ts';
 import { prepareKey } from '../../simulators/gcp/prepared-key.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -61,6 +63,34 @@ describe('a fault', () => {
     const refusal = await client.refusal('Encrypt', { name: key.name, plaintext });
     expect([refusal.code, refusal.message, refusal.violations]).toEqual([9, 'umlaut ü, 100 %', violations]);
     expect(refusal.details.get('DebugInfo')).toMatchObject({ detail: 'text' });
+  });
+
+  it.each([
+    ['Encrypt', 'data', 'ciphertext'],
+    ['Encrypt', 'checksum', 'ciphertextCrc32c'],
+    ['Encrypt', 'no-checksum', 'ciphertextCrc32c'],
+    ['Encrypt', 'unverified', 'verifiedPlaintextCrc32c'],
+    ['Encrypt', 'version', 'name'],
+    ['Decrypt', 'data', 'plaintext'],
+    ['Decrypt', 'checksum', 'plaintextCrc32c'],
+  ] as const)('corrupts the answer of %s in its %s, and nothing else', async (method, what, field) => {
+    await using prepared = await prepareKey();
+    const { client, key, gcp } = prepared;
+    const { ciphertext } = await client.call('Encrypt', { name: key.name, plaintext });
+    const request = { name: key.name, plaintext, ciphertext, plaintextCrc32c: crc32cValue(plaintext) };
+    gcp.faults.add({ operation: method, times: 1, fault: { kind: 'corrupt', what } });
+    const answer = await client.call(method, request);
+    const data = answer['ciphertext'] ?? answer['plaintext'];
+    if (!Buffer.isBuffer(data)) throw new Error('the answer has no data');
+    const checksum = answer['ciphertextCrc32c'] ?? answer['plaintextCrc32c'];
+    const wrong = {
+      ...(isDeepStrictEqual(checksum, crc32cValue(data)) ? {} : { integrity: true }),
+      ...(answer['verifiedPlaintextCrc32c'] === false ? { verifiedPlaintextCrc32c: true } : {}),
+      ...(String(answer['name'] ?? key.versionName()) === key.versionName() ? {} : { name: true }),
+    };
+    const expected = what === 'unverified' || what === 'version' ? field : 'integrity';
+    expect(wrong).toEqual({ [expected]: true });
+    expect(await client.call('Decrypt', { name: key.name, ciphertext })).toMatchObject({ plaintext });
   });
 
   it('throttle tells how long to wait when asked to', async () => {
