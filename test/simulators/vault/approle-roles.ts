@@ -70,7 +70,8 @@ export class AppRoleMount {
   /** Checks a login and spends one use of the secret id; throws what the server answers. */
   logIn(given: { roleId: string; secretId: string; remoteAddress: string }): AppRole {
     const roleId = given.roleId.trim();
-    if (roleId === '') throw refusal('missing role_id');
+    // The look at the lock needs the role id first, and fails as an error of the server's own.
+    if (roleId === '') throw failure('missing role_id');
     if (this.#locked(roleId)) throw refusal('permission denied', 403);
     const role = this.#roles.get(roleId);
     if (role === undefined) throw refusal('invalid role or secret ID');

@@ -74,7 +74,7 @@ function approleLogin({ fields, remoteAddress }: LogicalRequest, backend: LoginB
   const role = mount.roles.logIn(given);
   return issued(backend, {
     alias: role.roleId,
-    displayName: nameOf(mount),
+    displayName: nameOf(backend),
     meta: { role_name: role.name },
     terms: () => mount.roles.termsOf(role),
   });
@@ -85,7 +85,7 @@ function kubernetesLogin({ fields }: LogicalRequest, backend: LoginBackend<Kuber
   const { role, account } = mount.roles.logIn({ role: fields.string('role'), jwt: fields.string('jwt') });
   return issued(backend, {
     alias: account.uid,
-    displayName: `${nameOf(mount)}-${account.namespace}-${account.name}`,
+    displayName: `${nameOf(backend)}-${account.namespace}-${account.name}`,
     meta: {
       role: role.name,
       service_account_name: account.name,
@@ -107,9 +107,9 @@ function issued(
   return { auth: authBlock(token, now()), ...(warnings.length > 0 && { warnings }) };
 }
 
-/** `auth/a/b/` → `a-b`. */
-function nameOf({ path }: Mount): string {
-  return path
+/** `auth/a/b/` → `a-b`; in a namespace `auth` stays, as the server has it. */
+function nameOf({ namespace, mount }: LoginBackend<Mount>): string {
+  return `${namespace.path}${mount.path}`
     .replace(/^auth\//, '')
     .replace(/\/$/, '')
     .replaceAll('/', '-');

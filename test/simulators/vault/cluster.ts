@@ -127,7 +127,7 @@ const needed: Readonly<Record<Operation, 'read' | 'list' | 'update' | 'create' |
   update: 'update',
   create: 'create',
   delete: 'delete',
-  head: undefined,
+  other: undefined,
 };
 
 /** Throws unless the token's policies allow the operation on the path. */

@@ -62,7 +62,7 @@ export async function dispatch(
   const replaced = fault !== undefined && ['reset', 'hang', 'html'].includes(fault.kind);
   const outcome = replaced ? `fault:${fault.kind}` : (answer.outcome ?? 'ok');
   cluster.calls.push({ ...known, status: answer.status, outcome, at });
-  const headers = { ...headersFor(fault, answer.body), ...answer.headers, date: new Date(cluster.now()).toUTCString() };
+  const headers = { ...headersFor(fault), ...answer.headers, date: new Date(cluster.now()).toUTCString() };
   return { status: answer.status, headers, body: answer.body, ...(fault === undefined ? {} : { fault }) };
 }
 
@@ -74,12 +74,12 @@ interface Response {
   readonly outcome?: string;
 }
 
-function headersFor(fault: Fault | undefined, body: string): Record<string, string> {
+function headersFor(fault: Fault | undefined): Record<string, string> {
   const retryAfter = fault?.kind === 'throttle' ? fault.retryAfterSeconds : undefined;
   return {
     'cache-control': 'no-store',
     'strict-transport-security': 'max-age=31536000; includeSubDomains',
-    ...(body === '' ? {} : { 'content-type': 'application/json' }),
+    'content-type': 'application/json',
     ...(retryAfter === undefined ? {} : { 'retry-after': String(retryAfter) }),
   };
 }
@@ -93,7 +93,7 @@ async function respond(
   const found = find(target, request, cluster);
   note(notes, { target, found, request });
   if ((await suffer(cluster, { notes, target, signal })) === 'replaced') return { status: 0, body: '' };
-  const status = nodeStatus(target, cluster, node);
+  const status = nodeStatus({ target, method: request.method }, cluster, node);
   if (status !== undefined) return { status: status.status, body: `${JSON.stringify(status.body)}\n` };
   if (!cluster.rateLimit.admits()) throw quotaExceeded(target.path);
   if (node.front && cluster.state.standby === 'redirecting') {
@@ -158,6 +158,7 @@ async function handle(
   const { namespace, path, token, destination } = found;
   const { operation } = target;
   const { remoteAddress } = request;
+  if (namespace.path !== '' && /^sys\/(?:health|seal)/.test(path)) throw refusal('operation unavailable in namespaces');
   if (/\/$/.test(path) && operation === 'update') throw refusal("cannot write to a path ending in '/'");
   const asked: RawRequest = { operation, raw, path, token, remoteAddress };
   if (destination?.login === true) return destination.run(asked);
@@ -189,10 +190,21 @@ function withDataOnTop(body: string): string {
   return `${JSON.stringify({ ...(data as object), ...(envelope as object) })}\n`;
 }
 
-function nodeStatus(target: ParsedTarget, cluster: VaultCluster, node: Node): NodeAnswer | undefined {
+const nodeMethods = { health: ['GET', 'HEAD'], 'seal-status': ['GET'] } as const satisfies Record<
+  string,
+  readonly string[]
+>;
+
+function nodeStatus(
+  { target, method }: { target: ParsedTarget; method: string },
+  cluster: VaultCluster,
+  node: Node,
+): NodeAnswer | undefined {
   if (target.nodePath === undefined) return undefined;
-  if (target.namespaceHeader !== '') throw refusal('operation unavailable in namespaces');
-  if (target.operation !== 'read') throw refusal('', 405);
+  if (target.namespaceHeader !== '' && target.nodePath === 'health') {
+    throw refusal('operation unavailable in namespaces');
+  }
+  if (!nodeMethods[target.nodePath].some((known) => known === method)) throw refusal('', 405);
   const state = node.front ? cluster.state : { ...cluster.state, standby: 'no' as const };
   return target.nodePath === 'health' ? health(state, target.query, cluster.now()) : sealStatus(state);
 }

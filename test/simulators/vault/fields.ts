@@ -14,9 +14,8 @@ export type Schema = Readonly<Record<string, FieldType>>;
 
 type Raw = Readonly<Record<string, unknown>>;
 
-const goTypes = { string: 'string', int: 'int', bool: 'bool' } as const;
-const durationForm = /^(?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h))+$/;
-const unitSeconds: Readonly<Record<string, number>> = { ns: 1e-9, us: 1e-6, ms: 1e-3, s: 1, m: 60, h: 3600 };
+const durationForm = /^(?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h|d))+$/;
+const unitSeconds: Readonly<Record<string, number>> = { ns: 1e-9, us: 1e-6, ms: 1e-3, s: 1, m: 60, h: 3600, d: 86_400 };
 
 export class Fields {
   readonly raw: Raw;
@@ -131,7 +130,7 @@ function toSeconds(value: unknown): number | undefined {
   const plain = toInt(value);
   if (plain !== undefined) return plain < 0 ? undefined : plain;
   if (typeof value !== 'string' || !durationForm.test(value)) return undefined;
-  const parts = value.matchAll(/(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)/g);
+  const parts = value.matchAll(/(\d+(?:\.\d+)?)(ns|us|ms|s|m|h|d)/g);
   return Math.floor(
     [...parts].reduce((sum, [, count, unit]) => sum + Number(count) * (unitSeconds[unit ?? ''] ?? 0), 0),
   );
@@ -148,9 +147,19 @@ function conversionError(
   name: string,
   { value, type, existenceCheck }: { value: unknown; type: FieldType; existenceCheck: boolean },
 ): VaultError {
-  const wanted = type in goTypes ? goTypes[type as keyof typeof goTypes] : type;
-  const text = `error converting input for field "${name}": '' expected type '${wanted}', got unconvertible type '${goTypeOf(value)}'`;
+  const text = `error converting input for field "${name}": ${reason(value, type)}`;
   return refusal(existenceCheck ? text : `Field validation failed: ${text}`);
+}
+
+function reason(value: unknown, type: FieldType): string {
+  if (type === 'int' && typeof value === 'string') {
+    return "'' cannot parse value as 'int': strconv.ParseInt: invalid syntax";
+  }
+  if (type === 'bool' && typeof value === 'string') {
+    return "'' cannot parse value as 'bool': strconv.ParseBool: invalid syntax";
+  }
+  if (type === 'duration' && typeof value === 'string') return `time: invalid duration ${JSON.stringify(value)}`;
+  return `'' expected type '${type}', got unconvertible type '${goTypeOf(value)}'`;
 }
 
 /** The type that Go's JSON reader gives a value. */

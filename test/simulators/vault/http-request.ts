@@ -24,6 +24,7 @@ export interface ParsedTarget {
   readonly nodePath: 'health' | 'seal-status' | undefined;
 }
 
+const unreadable = 'error parsing JSON';
 const largestBody = 33_554_432;
 const nodePaths: Readonly<Record<string, 'health' | 'seal-status'>> = {
   'sys/health': 'health',
@@ -63,7 +64,9 @@ function operationOf(method: string, query: URLSearchParams): Operation {
     case 'DELETE':
       return 'delete';
     case 'HEAD':
-      return 'head';
+    case 'PATCH':
+    case 'OPTIONS':
+      return 'other';
     default:
       throw refusal('', 405);
   }
@@ -85,19 +88,15 @@ export function parseBody(
   { operation, query }: ParsedTarget,
 ): Readonly<Record<string, unknown>> {
   if (operation !== 'update') return Object.fromEntries([...query].filter(([name]) => name !== 'list'));
-  if (body.length > largestBody) throw refusal('failed to parse JSON input: http: request body too large', 413);
+  if (body.length > largestBody) throw refusal(unreadable, 413);
   if (body.length === 0) return {};
   let value: unknown;
   try {
     value = JSON.parse(body.toString('utf8'));
   } catch {
-    throw refusal('failed to parse JSON input: invalid character in the body');
+    throw refusal(unreadable);
   }
   if (value === null) return {};
-  const type = goTypeOf(value);
-  if (type === 'map[string]interface {}') return value as Record<string, unknown>;
-  const named = type === 'json.Number' ? 'number' : type === '[]interface {}' ? 'array' : type;
-  throw refusal(
-    `failed to parse JSON input: json: cannot unmarshal ${named} into Go value of type map[string]interface {}`,
-  );
+  if (goTypeOf(value) !== 'map[string]interface {}') throw refusal(unreadable);
+  return value as Record<string, unknown>;
 }

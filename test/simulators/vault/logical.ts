@@ -4,7 +4,7 @@ import { Fields, type Schema } from './fields.ts';
 import type { Token } from './tokens.ts';
 
 /** What a method asks for; a write becomes `create` where the thing does not exist yet and the path can tell. */
-export type Operation = 'read' | 'list' | 'update' | 'create' | 'delete' | 'head';
+export type Operation = 'read' | 'list' | 'update' | 'create' | 'delete' | 'other';
 
 /** What a backend answers. */
 export interface Reply {

@@ -58,7 +58,7 @@ export class Namespaces {
 
   /** The namespace of a header and a path, with what is left of the path; undefined for a header that names none. */
   resolve(header: string, path: string): { namespace: Namespace; path: string } | undefined {
-    const named = canonicalPath(header) === 'root/' ? '' : canonicalPath(header);
+    const named = canonicalPath(header);
     const whole = named + path;
     let best: Namespace | undefined;
     for (const namespace of this.#byPath.values()) {

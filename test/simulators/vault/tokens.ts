@@ -69,7 +69,7 @@ export class TokenStore {
   issue(origin: TokenOrigin): { token: Token; warnings: readonly string[] } {
     const terms = origin.terms();
     const issuedAt = Math.floor(this.#now() / 1000) * 1000;
-    const { ttl, warnings } = leaseTime({ asked: 0, terms, issuedAt, now: this.#now() });
+    const { ttl, warnings } = leaseTime({ asked: 0, terms });
     const token: Token = {
       ...origin,
       id: this.#newId(terms.type, origin.namespacePath),
@@ -94,7 +94,7 @@ export class TokenStore {
   renew(token: Token, increment: number): readonly string[] {
     if (token.type === 'batch') throw refusal('batch tokens cannot be renewed');
     const now = this.#now();
-    const lease = leaseTime({ asked: increment, terms: token.terms(), issuedAt: token.issuedAt, now });
+    const lease = leaseTime({ asked: increment, terms: token.terms(), renewal: { issuedAt: token.issuedAt, now } });
     token.expiresAt = now + lease.ttl * 1000;
     token.renewedAt = now;
     return lease.warnings;
@@ -125,29 +125,33 @@ export function secondsLeft(token: Token, now: number): number {
 function leaseTime({
   asked,
   terms,
-  issuedAt,
-  now,
+  renewal,
 }: {
   asked: number;
   terms: TokenTerms;
-  issuedAt: number;
-  now: number;
+  renewal?: { issuedAt: number; now: number };
 }): { ttl: number; warnings: readonly string[] } {
   const maxTtl = terms.maxTtl > 0 ? Math.min(terms.maxTtl, systemMaxTtl) : systemMaxTtl;
   const wanted = asked > 0 ? asked : terms.ttl > 0 ? terms.ttl : systemMaxTtl;
-  const left = Math.floor((issuedAt + maxTtl * 1000 - now) / 1000);
-  if (now > issuedAt && left <= 0) throw failure('past the max TTL, cannot renew');
-  const ttl = Math.min(wanted, now > issuedAt ? Math.max(left, 0) : maxTtl);
-  const text = `TTL of "${goDuration(wanted)}" exceeded the effective max_ttl of "${goDuration(maxTtl)}"; TTL value is capped accordingly`;
-  return { ttl, warnings: wanted > maxTtl ? [text] : [] };
+  const left = renewal === undefined ? maxTtl : Math.floor((renewal.issuedAt + maxTtl * 1000 - renewal.now) / 1000);
+  if (left <= 0) throw failure('past the max TTL, cannot renew');
+  const text = `TTL of "${goDuration(wanted)}" exceeded the effective max_ttl of "${goDuration(left)}"; TTL value is capped accordingly`;
+  return { ttl: Math.min(wanted, left), warnings: wanted > left ? [text] : [] };
 }
 
-/** Seconds as Go prints them: `1h0m0s`. */
+/** Seconds as the server prints them: `767h59m57s`, `1h`. */
 function goDuration(seconds: number): string {
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
-  const tail = `${seconds % 60}s`;
-  if (hours > 0) return `${hours}h${minutes}m${tail}`;
-  return minutes > 0 ? `${minutes}m${tail}` : tail;
+  const parts = [
+    [Math.floor(seconds / 3600), 'h'],
+    [Math.floor((seconds % 3600) / 60), 'm'],
+    [seconds % 60, 's'],
+  ] as const;
+  const first = parts.findIndex(([count]) => count > 0);
+  const last = parts.findLastIndex(([count]) => count > 0);
+  return parts
+    .slice(first, last + 1)
+    .map(([count, unit]) => `${count}${unit}`)
+    .join('');
 }
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';

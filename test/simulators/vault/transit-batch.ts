@@ -20,37 +20,74 @@ const failed = 'failed to parse batch input';
 
 type RawItem = Readonly<Record<string, unknown>>;
 
+/**
+ * How a list is read. `encrypt` and `decrypt` want their own text in each item and every value of the right type;
+ * `rewrap` reads with another decoder, which takes numbers for text and words its complaints differently.
+ */
+type Reading = 'plaintext' | 'ciphertext' | 'rewrap';
+
 /** The items; undefined where the request has no batch. Throws unless all items have a context, or none has. */
-export function readBatch(fields: Fields, required?: 'plaintext' | 'ciphertext'): readonly BatchItem[] | undefined {
+export function readBatch(fields: Fields, reading: Reading): readonly BatchItem[] | undefined {
   const raw = fields.raw['batch_input'];
   if (raw === undefined || raw === null) return undefined;
-  if (!Array.isArray(raw)) throw failure(`${failed}: source data must be an array or slice, got ${goTypeOf(raw)}`);
+  if (!Array.isArray(raw)) throw failure(notAList(raw, reading));
   if (raw.length === 0) throw refusal('missing batch input to process');
   const problems: string[] = [];
   const items = raw.map((item, index) => {
     if (goTypeOf(item) !== 'map[string]interface {}') {
-      throw failure(`${failed}: [${index}] expected a map, got '${goTypeOf(item)}'`);
+      if (reading === 'rewrap' && item === null) return readItem({}, { index, reading, problems });
+      throw failure(notAMap(item, index, reading));
     }
-    return readItem(item as RawItem, { index, required, problems });
+    return readItem(item as RawItem, { index, reading, problems });
   });
-  if (problems.length > 0) throw failure(`${failed}: ${decodingErrors(problems)}`);
+  if (problems.length > 0) {
+    const header = reading === 'rewrap' ? decodingFailed : '';
+    throw failure(`${failed}: ${header}${problems.join('\n')}`);
+  }
   if (new Set(items.map(({ context }) => context === '')).size > 1) {
     throw refusal('context should be set either in all the request blocks or in none');
   }
   return items;
 }
 
-function readItem(
-  item: RawItem,
-  { index, required, problems }: { index: number; required: string | undefined; problems: string[] },
-): BatchItem {
+const decodingFailed = 'decoding failed due to the following error(s):\n\n';
+
+function notAList(raw: unknown, reading: Reading): string {
+  const type = goTypeOf(raw);
+  return reading === 'rewrap'
+    ? `${failed}: '' source data must be an array or slice, got ${kindOf(raw)}`
+    : `${failed}: source data must be an array or slice, got ${type}`;
+}
+
+function notAMap(item: unknown, index: number, reading: Reading): string {
+  return reading === 'rewrap'
+    ? `${failed}: ${decodingFailed}'[${index}]' expected a map or struct, got "${kindOf(item)}"`
+    : `${failed}: [${index}] expected a map, got '${goTypeOf(item)}'`;
+}
+
+/** Go's kind of a JSON value, whose numbers are text inside. */
+function kindOf(value: unknown): string {
+  const type = goTypeOf(value);
+  if (type === 'json.Number') return 'string';
+  if (type === 'bool' || type === 'string') return type;
+  return Array.isArray(value) ? 'slice' : 'map';
+}
+
+interface ItemReading {
+  readonly index: number;
+  readonly reading: Reading;
+  readonly problems: string[];
+}
+
+function readItem(item: RawItem, { index, reading, problems }: ItemReading): BatchItem {
   const text = (name: string): string => {
     const value = item[name];
     if (typeof value === 'string') return value;
+    if (typeof value === 'number' && reading === 'rewrap') return String(value);
     if (!(name in item)) {
       const verb = name === 'plaintext' ? 'encrypt' : 'decrypt';
-      if (name === required) problems.push(`'[${index}].${name}' missing ${name} to ${verb}`);
-    } else if (value !== null || name === 'plaintext') {
+      if (name === reading) problems.push(`'[${index}].${name}' missing ${name} to ${verb}`);
+    } else if (value !== null || (name === 'plaintext' && reading !== 'rewrap')) {
       problems.push(`'[${index}].${name}' expected type 'string', got unconvertible type '${goTypeOf(value)}'`);
     }
     return '';
@@ -59,13 +96,13 @@ function readItem(
     context: text('context'),
     ciphertext: text('ciphertext'),
     plaintext: text('plaintext'),
-    keyVersion: readVersion(item, { index, problems }),
+    keyVersion: readVersion(item, { index, reading, problems }),
     associatedData: text('associated_data'),
     reference: text('reference'),
   };
 }
 
-function readVersion(item: RawItem, { index, problems }: { index: number; problems: string[] }): number {
+function readVersion(item: RawItem, { index, problems }: ItemReading): number {
   const value = item['key_version'];
   if (value === undefined || value === null) return 0;
   if (typeof value === 'number' && Number.isInteger(value)) return value;
@@ -75,9 +112,4 @@ function readVersion(item: RawItem, { index, problems }: { index: number; proble
       : `'[${index}].key_version' expected type 'int', got unconvertible type '${goTypeOf(value)}'`,
   );
   return 0;
-}
-
-function decodingErrors(problems: readonly string[]): string {
-  const sorted = problems.map((problem) => `* ${problem}`).sort();
-  return `${problems.length} error(s) decoding:\n\n${sorted.join('\n')}`;
 }

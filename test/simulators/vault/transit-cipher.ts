@@ -116,9 +116,10 @@ function parseCiphertext(key: TransitKey, ciphertext: string): { version: number
   return { version, text: rest.slice(colon + 1) };
 }
 
+/** Versions below the decryption minimum lie in the archive, out of everybody's reach. */
 function materialOf(key: TransitKey, version: number): Material {
   const material = key.versions[version - 1];
-  if (material === undefined) throw new ItemError('no such key version');
+  if (material === undefined || version < key.minDecryptionVersion) throw new ItemError('no such key version');
   return material;
 }
 

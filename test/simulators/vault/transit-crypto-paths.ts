@@ -65,7 +65,7 @@ export async function decrypt({ fields }: LogicalRequest, key: TransitKey | unde
 
 /** `POST rewrap/:name`: knows no associated data, and a batch of it never fails as a whole. */
 export async function rewrap({ fields }: LogicalRequest, key: TransitKey | undefined): Promise<Reply> {
-  const batch = readBatch(fields);
+  const batch = readBatch(fields, 'rewrap');
   if (batch === undefined && fields.string('ciphertext') === '') throw refusal('missing ciphertext to decrypt');
   const items = (batch ?? [singleItem(fields)]).map((item) => ({ ...item, associatedData: '' }));
   const early = items.map((item) => missingCiphertext(item) ?? unreadable(item.context));

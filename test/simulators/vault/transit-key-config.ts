@@ -11,7 +11,7 @@ const forcedMinimum =
 export async function configureKey(key: TransitKey | undefined, fields: Fields): Promise<Reply> {
   if (key === undefined) throw refusal(`no existing key named ${fields.string('name')} could be found`);
   const minimums = newMinimums(key, fields);
-  const period = fields.has('auto_rotate_period') ? seconds(fields) : key.autoRotatePeriod;
+  const period = fields.has('auto_rotate_period') ? autoRotatePeriod(fields) : key.autoRotatePeriod;
   Object.assign(key, minimums, { autoRotatePeriod: period });
   if (fields.has('deletion_allowed')) key.deletionAllowed = fields.bool('deletion_allowed');
   key.exportable ||= fields.bool('exportable');
@@ -43,7 +43,8 @@ function minimum(key: TransitKey, fields: Fields, use: 'encryption' | 'decryptio
   return value;
 }
 
-function seconds(fields: Fields): number {
+/** Seconds; throws below an hour, except for never. */
+export function autoRotatePeriod(fields: Fields): number {
   const period = fields.seconds('auto_rotate_period');
   if (period !== 0 && period < 3600) throw refusal('auto rotate period must be 0 to disable or at least an hour');
   return period;

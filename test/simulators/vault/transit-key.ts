@@ -99,6 +99,7 @@ export async function describeKey(key: TransitKey): Promise<Readonly<Record<stri
     min_decryption_version: key.minDecryptionVersion,
     min_encryption_version: key.minEncryptionVersion,
     name: key.name,
+    soft_deleted: false,
     supports_decryption: encryption,
     supports_derivation: derivation,
     supports_encryption: encryption,
@@ -124,6 +125,7 @@ async function describePair(
 ): Promise<Readonly<Record<string, unknown>>> {
   const { publicKey } = await material.pair();
   return {
+    certificate_chain: '',
     creation_time: new Date(material.createdAt).toISOString(),
     name: curveNames[key.type] ?? key.type,
     public_key: key.type === 'ed25519' ? (key.derived ? '' : rawEd25519(publicKey)) : pem(publicKey),

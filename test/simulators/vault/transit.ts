@@ -18,7 +18,7 @@ import {
   type TransitKey,
   uses,
 } from './transit-key.ts';
-import { configureKey } from './transit-key-config.ts';
+import { autoRotatePeriod, configureKey } from './transit-key-config.ts';
 
 /** A mounted engine, with what makes keys. */
 export interface TransitBackend {
@@ -136,18 +136,18 @@ function upsert({ fields }: LogicalRequest, backend: TransitBackend, items: read
 
 async function createKey({ fields }: LogicalRequest, { mount, making }: TransitBackend): Promise<Reply> {
   if (fields.bool('convergent_encryption')) throw new Error('the simulator does not follow convergent encryption');
+  const period = autoRotatePeriod(fields);
   const [name, type] = [fields.string('name'), fields.has('type') ? fields.string('type') : 'aes256-gcm96'];
   if (!isKeyType(type)) throw refusal(`unknown key type ${type}`);
   if (fields.int('key_size') !== 0) throw refusal(`key_size is not valid for algorithm ${type}`);
   const existing = mount.keys.get(name);
-  if (existing !== undefined) {
-    return { data: await describeKey(existing), warnings: [`key ${name} already existed`] };
-  }
+  if (existing !== undefined) return { data: await describeKey(existing) };
   const derived = fields.bool('derived');
   if (derived && !uses(type).derivation) {
     throw failure(`key derivation and convergent encryption not supported for keys of type ${type}`);
   }
   const key = newKey({ name, type, derived }, making);
+  key.autoRotatePeriod = period;
   key.exportable = fields.bool('exportable');
   key.allowPlaintextBackup = fields.bool('allow_plaintext_backup');
   mount.keys.set(name, key);
