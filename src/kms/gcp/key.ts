@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { EncryptedDataKey } from '../../base/encrypted-data-key.ts';
 import type { EncryptionContext } from '../../base/encryption-context.ts';
+import type { Reason } from '../../base/errors.ts';
 import { SecretBytes } from '../../base/secret.ts';
 import { KmsError } from '../fault.ts';
 import type { Finding } from '../finding.ts';
@@ -13,6 +14,9 @@ import { LearnedStyle } from './learned-style.ts';
 import { versionName, versionOf } from './names.ts';
 import { RsaKey, type RsaKeyOptions } from './rsa-key.ts';
 import { damaged, SymmetricKey, type WrappedKey } from './symmetric-key.ts';
+
+/** What a key answers that was taken for another kind than it is. */
+const ofAnotherKind: readonly Reason[] = ['KEY_SERVICE_MISCONFIGURED', 'KEY_STATE_INVALID'];
 
 export class GcpKey implements KeyService {
   readonly provider = 'gcp_kms';
@@ -96,8 +100,8 @@ export class GcpKey implements KeyService {
     try {
       return await call;
     } catch (error) {
-      const kind = error instanceof KmsError ? error.fault.kind : undefined;
-      if (kind === 'config' || kind === 'ambiguous') this.#style.forget();
+      const fault = error instanceof KmsError ? error.fault : undefined;
+      if (fault !== undefined && 'reason' in fault && ofAnotherKind.includes(fault.reason)) this.#style.forget();
       throw error;
     }
   }
