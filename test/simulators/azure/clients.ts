@@ -2,7 +2,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { ClientSecretCredential, type TokenCredential } from '@azure/identity';
-import { CryptographyClient, KeyClient } from '@azure/keyvault-keys';
+import { CryptographyClient, type CryptographyClientOptions, KeyClient } from '@azure/keyvault-keys';
 import type { SimulatedApplication } from './principals.ts';
 import type { AzureSimulator } from './server.ts';
 
@@ -125,7 +125,7 @@ export function vaultCall(azure: AzureSimulator, path: string, call: VaultCall =
 }
 
 /** Options that point Microsoft's libraries at the simulator, without any retry. */
-function libraryOptions(azure: AzureSimulator) {
+export function libraryOptions(azure: AzureSimulator) {
   return {
     authorityHost: azure.authorityHost,
     disableInstanceDiscovery: true,
@@ -141,13 +141,14 @@ export function secretCredential(azure: AzureSimulator, application: SimulatedAp
   return new ClientSecretCredential(tenant, clientId, secret, libraryOptions(azure));
 }
 
-/** The client of `@azure/keyvault-keys` for one key, or one version of it. */
+/** The client of `@azure/keyvault-keys` for one key, or one version of it; `options` replaces what is usual here. */
 export function cryptographyClient(
   azure: AzureSimulator,
   kid: string,
   credential: TokenCredential,
+  options: CryptographyClientOptions = {},
 ): CryptographyClient {
-  return new CryptographyClient(kid, credential, libraryOptions(azure));
+  return new CryptographyClient(kid, credential, { ...libraryOptions(azure), ...options });
 }
 
 /** The client of `@azure/keyvault-keys` for the keys of a vault. */

@@ -56,7 +56,9 @@ async function handle(
   const marked = headers.get('metadata')?.toLowerCase() === 'true';
   notes.operation = marked ? 'token' : 'probe';
   await meetFaults();
-  if (path !== tokenPath) throw new ServiceError({ code: 'not_found', status: 404, body: { error: 'Not found' } });
+  // Microsoft's library ends the path with a slash when it is told where the service is.
+  if (path.replace(/\/$/, '') !== tokenPath)
+    throw new ServiceError({ code: 'not_found', status: 404, body: { error: 'Not found' } });
   if (!marked) throw failure('bad_request_102', 'Required metadata header not specified');
   // A request that a proxy has passed on may come from outside of the machine.
   if (headers.has('x-forwarded-for')) throw failure('bad_request_103', 'Forwarded requests are not supported');
