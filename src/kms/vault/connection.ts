@@ -21,7 +21,6 @@ export interface HttpRequest {
 /** An answer, whatever its status. Its body belongs to whoever receives it. */
 export interface HttpAnswer {
   readonly status: number;
-  readonly contentType: string;
   readonly retryAfter: string | undefined;
   readonly body: Buffer;
 }
@@ -145,7 +144,6 @@ async function receive(incoming: IncomingMessage): Promise<HttpAnswer> {
     }
     return {
       status: incoming.statusCode ?? 0,
-      contentType: incoming.headers['content-type'] ?? '',
       retryAfter: incoming.headers['retry-after'],
       body: joined(chunks, size),
     };

@@ -20,15 +20,20 @@ const unavailable: KmsFault = { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE
 const untrusted =
   /^(?:CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(?:GET|VERIFY)_|ERR_TLS_CERT_|INVALID_CA|HOSTNAME_MISMATCH)/;
 
-/** The error for an answer with a meaning that is known. */
-export function errorOf(meaning: Meaning, operation: string, requestId?: string): KmsError {
-  const { fault, code, advice } = meaning;
+/** The error for something with a meaning that is known. */
+export function errorOf(
+  meaning: Meaning & { readonly cause?: NoAnswer },
+  operation: string,
+  requestId?: string,
+): KmsError {
+  const { fault, code, advice, cause } = meaning;
   return new KmsError(fault, {
     provider: 'vault',
     operation,
     providerCode: code,
     ...(requestId !== undefined && { requestId }),
     ...(advice !== undefined && { advice }),
+    ...(cause !== undefined && { cause }),
   });
 }
 
@@ -65,7 +70,7 @@ export function incompleteAnswer(operation: string, requestId?: string): KmsErro
 export function silence(thrown: unknown, operation: string, signal: AbortSignal): KmsError {
   if (thrown instanceof KmsError) return thrown;
   const code = signal.aborted ? endOf(signal) : thrown instanceof NoAnswer ? thrown.code : 'ConnectionFailed';
-  const meaning = { code, fault: unavailable };
+  const meaning = { code, fault: unavailable, ...(thrown instanceof NoAnswer && { cause: thrown }) };
   if (!untrusted.test(code)) return errorOf(meaning, operation);
   const advice = 'make ca_file name the authority that signed the certificate of the server, and address its name';
   return errorOf({ ...meaning, advice }, operation);

@@ -54,10 +54,18 @@ export async function inspectKey(transit: Transit, style: LearnedStyle, signal: 
       upsert(transit, held('encrypt')),
     ];
   } catch (error) {
-    const code = error instanceof KmsError ? error.details.providerCode : undefined;
-    const advice = `allow update on sys/capabilities-self, which the policy default does${code === undefined ? '' : ` (${code})`}`;
-    return [{ step: "the policy's capabilities can be read", verdict: 'warning', advice }];
+    return [unseen(error)];
   }
+}
+
+/** Nothing was learned: what a round trip tells has to do. */
+function unseen(error: unknown): Finding {
+  const step = "the policy's capabilities can be read";
+  const details = error instanceof KmsError ? error.details : undefined;
+  const isDenied = error instanceof KmsError && error.fault.kind === 'refusal' && error.fault.reason !== 'ROLE_DENIED';
+  const next = isDenied ? 'allow update on sys/capabilities-self, as the policy default does' : details?.advice;
+  const advice = [details?.providerCode, next].filter((part) => part !== undefined).join(': ');
+  return { step, verdict: 'warning', ...(advice !== '' && { advice }) };
 }
 
 function findingOf({ capability, feature, isVital }: Need, path: string, held: readonly string[]): Finding {

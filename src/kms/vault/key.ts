@@ -111,8 +111,9 @@ export class VaultKey implements KeyService {
     );
   }
 
-  inspect({ signal }: WithContext): Promise<Finding[]> {
-    return inspectKey(this.#transit, this.#style, signal);
+  async inspect({ signal }: WithContext): Promise<Finding[]> {
+    using deadline = startDeadline(this.#options.clock, this.#options.timeoutMs, signal);
+    return await inspectKey(this.#transit, this.#style, deadline.signal);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -10,8 +10,9 @@ import type { VaultAuth } from '../key-config.ts';
 import { RenewingCredentials } from '../renewing.ts';
 import type { VaultAnswer } from './answer.ts';
 import type { VaultApi } from './api.ts';
+import { NoAnswer } from './connection.ts';
 import { errorFromAnswer, incompleteAnswer } from './failure.ts';
-import { LoginPacing } from './login-pacing.ts';
+import { type LoginEnd, LoginPacing } from './login-pacing.ts';
 import { type LoginRequest, loginRequest } from './login-request.ts';
 import { tokenOf, type VaultToken } from './token.ts';
 
@@ -182,10 +183,10 @@ export class VaultSession implements AsyncDisposable {
 
 /** A login that failed, with what that says of the secret id. Does not leave this file. */
 class LoginFailure extends Error {
-  readonly end: 'refused' | 'unclear' | 'unspent';
+  readonly end: LoginEnd;
   readonly error: KmsError;
 
-  constructor(end: 'refused' | 'unclear' | 'unspent', error: KmsError) {
+  constructor(end: LoginEnd, error: KmsError) {
     super('login failed');
     this.end = end;
     this.error = error;
@@ -195,16 +196,14 @@ class LoginFailure extends Error {
 /** An answer that no login method made: a node that is sealed or a standby, a quota that is used up. */
 const unlooked: readonly number[] = [301, 302, 303, 307, 308, 404, 405, 412, 429, 472, 473, 501, 503];
 
-function endOf({ fault }: KmsError, { status }: VaultAnswer): LoginFailure['end'] {
+function endOf({ fault }: KmsError, { status }: VaultAnswer): LoginEnd {
   if (fault.kind === 'refusal') return 'refused';
   return unlooked.includes(status) ? 'unspent' : 'unclear';
 }
 
-/** Codes of a request that cannot have arrived. */
-const neverSent =
-  /^(?:ECONNREFUSED|ENOTFOUND|EAI_|EHOSTUNREACH|ENETUNREACH|CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_|ERR_TLS_|FileUnreadable$|NotPem$)/;
-
 function failedWithout(error: unknown): unknown {
   if (!(error instanceof KmsError)) return error;
-  return new LoginFailure(neverSent.test(error.details.providerCode ?? '') ? 'unspent' : 'unclear', error);
+  const { cause, fault } = error;
+  const isUnsent = fault.kind === 'config' || (cause instanceof NoAnswer && !cause.mayHaveArrived);
+  return new LoginFailure(isUnsent ? 'unspent' : 'unclear', error);
 }
