@@ -1,6 +1,7 @@
 /** What has been asked, as a customer's audit log would show it: never a plaintext, a ciphertext or a token. */
 import type { ServiceName } from './faults.ts';
 
+/** One call that was answered, or that a fault kept from being answered. */
 export interface Call {
   readonly service: ServiceName;
   /** A method's name (`Encrypt`), `token`, `generateAccessToken`, or the last part of the metadata's path. */

@@ -33,6 +33,7 @@ export interface WorkloadProvider {
   disabled: boolean;
 }
 
+/** The state behind all services of one simulator. */
 export interface SimulatedCloud {
   /** Milliseconds since 1970. */
   readonly now: () => number;

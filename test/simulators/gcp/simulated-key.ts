@@ -86,8 +86,32 @@ function ownersView(
     if (version === undefined) throw new RangeError(`the key has no version ${number}`);
     return version;
   };
-  const chosen = (number: number | undefined): readonly VersionRecord[] =>
-    number === undefined ? key.versions : [one(number)];
+  const chosen: Chosen = (number) => (number === undefined ? key.versions : [one(number)]);
+  return {
+    name: key.name,
+    versionName: (number) => one(number).name,
+    ...lifeOf(chosen, { keys, now }),
+    rotate: () => addVersion().number,
+    setPrimary: (number) => {
+      if (key.purpose !== 'ENCRYPT_DECRYPT') throw new TypeError('only symmetric keys have a primary version');
+      key.primary = number === undefined ? undefined : one(number);
+    },
+    setEkm: (domain) => {
+      if (!key.protectionLevel.startsWith('EXTERNAL')) throw new TypeError('the key is not an external one');
+      key.ekm = domain;
+    },
+    remove: () => keys.remove(key),
+  };
+}
+
+/** The version of a number, or all of them. */
+type Chosen = (number: number | undefined) => readonly VersionRecord[];
+
+/** What changes the states of versions. */
+function lifeOf(
+  chosen: Chosen,
+  { keys, now }: { keys: KeyStore; now: () => number },
+): Pick<SimulatedKey, 'disable' | 'enable' | 'restore' | 'scheduleDestruction' | 'destroy' | 'setState'> {
   const change = (from: readonly VersionState[] | 'any', to: VersionState) => (number?: number) => {
     for (const version of chosen(number)) {
       if (from !== 'any' && !from.includes(version.state)) continue;
@@ -96,8 +120,6 @@ function ownersView(
     }
   };
   return {
-    name: key.name,
-    versionName: (number) => one(number).name,
     disable: change(['ENABLED', 'DISABLED'], 'DISABLED'),
     enable: change(['ENABLED', 'DISABLED'], 'ENABLED'),
     restore: change(['DESTROY_SCHEDULED'], 'DISABLED'),
@@ -111,15 +133,5 @@ function ownersView(
       for (const version of chosen(number)) keys.destroy(version);
     },
     setState: (state, number) => change('any', state)(number),
-    rotate: () => addVersion().number,
-    setPrimary: (number) => {
-      if (key.purpose !== 'ENCRYPT_DECRYPT') throw new TypeError('only symmetric keys have a primary version');
-      key.primary = number === undefined ? undefined : one(number);
-    },
-    setEkm: (domain) => {
-      if (!key.protectionLevel.startsWith('EXTERNAL')) throw new TypeError('the key is not an external one');
-      key.ekm = domain;
-    },
-    remove: () => keys.remove(key),
   };
 }
