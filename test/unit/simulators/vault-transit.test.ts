@@ -78,7 +78,7 @@ describe('encrypt and decrypt', () => {
   });
 
   it.each([
-    ['ab=', 'illegal base64 data at input byte 2'],
+    ['ab=', 'illegal base64 data at input byte 3'],
     ['***', 'illegal base64 data at input byte 0'],
     ['QQ', 'illegal base64 data at input byte 0'],
     ['QUJD!', 'illegal base64 data at input byte 4'],
