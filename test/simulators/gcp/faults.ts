@@ -23,6 +23,7 @@ type ErrorFault = Extract<Fault, { kind: 'error' }> & { readonly details?: reado
 /** The method runs; something between it and the client changes the answer. Only for calls of `kms` that succeed. */
 type CorruptFault = { readonly kind: 'corrupt'; readonly what: Corruption };
 
+/** What a call may suffer. */
 export type GcpFault = Exclude<Fault, { kind: 'error' }> | ErrorFault | CorruptFault;
 
 /** The rules in force. */

@@ -26,6 +26,7 @@ export interface UnaryAnswer {
 /** As much as a request may hold, like the real service's front end. */
 const largestMessage = 4 * 1024 * 1024;
 
+/** A server that runs. */
 export interface GrpcServer {
   readonly port: number;
   /** Cuts all connections and frees the port. */

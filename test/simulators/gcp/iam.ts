@@ -32,6 +32,7 @@ const roles: Readonly<Record<string, readonly string[]>> = {
 const permissionForm = /^[a-z][a-zA-Z]*\.[a-zA-Z]+\.[a-zA-Z]+$/;
 const setForm = /^principalSet:\/\/(.+)\/\*$/;
 
+/** The allow policies of all resources. */
 export class Policies {
   /** Resource → member → permissions. */
   readonly #bindings = new Map<string, Map<string, Set<string>>>();

@@ -6,6 +6,7 @@ import { tokenSeconds } from './tokens.ts';
 
 const platformScope = 'https://www.googleapis.com/auth/cloud-platform';
 
+/** A service account. */
 export interface SimulatedAccount {
   readonly email: string;
   readonly project: string;
@@ -19,6 +20,7 @@ export interface SimulatedAccount {
   remove(): void;
 }
 
+/** How a workload identity pool is set up; every part has a default. */
 export interface FederationOptions {
   /** The `iss` of its tokens. */
   readonly issuer?: string;
@@ -30,6 +32,7 @@ export interface FederationOptions {
   readonly audience?: string;
 }
 
+/** A workload identity pool with one provider, and the foreign issuer that the provider trusts. */
 export interface SimulatedFederation {
   /** `//iam.googleapis.com/projects/…/providers/…` */
   readonly audience: string;

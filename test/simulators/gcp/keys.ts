@@ -11,8 +11,11 @@ import type { EkmErrorDomain } from './ekm.ts';
 import { keyNameOf } from './resource-names.ts';
 import { ServiceError } from './status.ts';
 
+/** What a key is for; it never changes. */
 export type Purpose = 'ENCRYPT_DECRYPT' | 'ASYMMETRIC_DECRYPT' | 'ASYMMETRIC_SIGN' | 'RAW_ENCRYPT_DECRYPT' | 'MAC';
+/** Where the cryptography happens. */
 export type ProtectionLevel = 'SOFTWARE' | 'HSM' | 'EXTERNAL' | 'EXTERNAL_VPC';
+/** As in `CryptoKeyVersion.state`; only ENABLED versions may be used. */
 export type VersionState =
   | 'PENDING_GENERATION'
   | 'ENABLED'
@@ -50,6 +53,7 @@ export const algorithms = {
   HMAC_SHA256: { purpose: 'MAC' },
 } as const satisfies Record<string, AlgorithmFacts>;
 
+/** An algorithm's name. */
 export type Algorithm = keyof typeof algorithms;
 
 /** What is known of an algorithm. */
@@ -57,6 +61,7 @@ export function factsOf(algorithm: Algorithm): AlgorithmFacts {
   return algorithms[algorithm];
 }
 
+/** A version as the service keeps it. */
 export interface VersionRecord {
   readonly name: string;
   readonly number: number;
@@ -73,6 +78,7 @@ export interface VersionRecord {
   pair?: () => Promise<KeyPair>;
 }
 
+/** A key as the service keeps it. */
 export interface KeyRecord {
   readonly name: string;
   readonly purpose: Purpose;
@@ -88,6 +94,7 @@ export interface KeyRecord {
   ekm: EkmErrorDomain | undefined;
 }
 
+/** The keys of all projects, and which version made which ciphertext. */
 export class KeyStore {
   readonly #keys = new Map<string, KeyRecord>();
   readonly #versionOfTag = new Map<string, VersionRecord>();

@@ -20,6 +20,7 @@ export function getCryptoKey({ message, caller, cloud }: KmsRequest): Message {
   return keyMessage(keyFor(cloud, access));
 }
 
+/** One version: its state, algorithm and times. */
 export function getCryptoKeyVersion({ message, caller, cloud }: KmsRequest): Message {
   const name = text(message, 'name');
   checkName(name, 'name', ['version']);

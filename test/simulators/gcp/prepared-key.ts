@@ -4,6 +4,7 @@ import type { SimulatedAccount } from './identities.ts';
 import { type GcpSimulator, type SimulatorOptions, startGcpSimulator } from './server.ts';
 import type { KeyOptions, SimulatedKey } from './simulated-key.ts';
 
+/** Dispose of it to end client and simulator. */
 export interface PreparedKey extends AsyncDisposable {
   readonly gcp: GcpSimulator;
   readonly key: SimulatedKey;

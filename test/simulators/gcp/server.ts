@@ -20,6 +20,7 @@ import { type KeyOptions, type SimulatedKey, simulateKey } from './simulated-key
 import { startTokenServer } from './token-server.ts';
 import { TokenStore } from './tokens.ts';
 
+/** How a simulator is set up; every part has a default. */
 export interface SimulatorOptions {
   /** The services' own time: what tokens, signatures and waiting periods are judged by. */
   readonly clock?: Pick<Clock, 'now'>;
@@ -27,6 +28,7 @@ export interface SimulatorOptions {
   readonly project?: string;
 }
 
+/** A running simulator: where its services are, and what a customer could do to them. */
 export interface GcpSimulator extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`, where Cloud KMS speaks gRPC without TLS. */
   readonly endpoint: string;

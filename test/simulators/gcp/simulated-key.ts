@@ -11,6 +11,7 @@ import {
   type VersionState,
 } from './keys.ts';
 
+/** How a key is made; every part has a default. */
 export interface KeyOptions {
   /** GOOGLE_SYMMETRIC_ENCRYPTION unless given; EXTERNAL_SYMMETRIC_ENCRYPTION where the protection level is external. */
   readonly algorithm?: Algorithm;
@@ -25,6 +26,7 @@ export interface KeyOptions {
   readonly id?: string;
 }
 
+/** A key in its owner's hand. */
 export interface SimulatedKey {
   /** `projects/…/locations/…/keyRings/…/cryptoKeys/…` */
   readonly name: string;

@@ -39,6 +39,7 @@ const routes: Record<TokenServiceName, Route> = {
   metadata: { method: 'GET', path: /^\/computeMetadata\/v1\//, run: readMetadata },
 };
 
+/** A server that runs. */
 export interface TokenServer {
   /** `http://127.0.0.1:PORT` */
   readonly origin: string;

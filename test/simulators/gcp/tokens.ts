@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 /** How long a token lasts unless less is asked for, in seconds. */
 export const tokenSeconds = 3600;
 
+/** What the services know of a token. */
 export interface TokenRecord {
   /** A service account's address, or `principal://…` for a federated identity. */
   readonly principal: string;
@@ -14,6 +15,7 @@ export interface TokenRecord {
   expiresAt: number;
 }
 
+/** All tokens that have been issued. */
 export class TokenStore {
   readonly #tokens = new Map<string, TokenRecord>();
   readonly #now: () => number;
