@@ -1,4 +1,5 @@
 /** What a customer does at an OpenBao or Vault server by its HTTP API (https://openbao.org/api-docs/), as root. */
+import { setTimeout as pause } from 'node:timers/promises';
 
 export interface OwnerOptions {
   /** Origin of the server. */
@@ -23,6 +24,12 @@ export class OpenBaoOwner {
 
   /** Calls the API; `path` begins after `/v1/`. Returns the `data` of the answer. Rejects where it is refused. */
   async call(method: string, path: string, body?: Fields): Promise<Fields> {
+    const { data } = await this.#send(method, path, body);
+    // The API's answers are JSON objects, and their data objects too, or nothing.
+    return (data ?? {}) as Fields;
+  }
+
+  async #send(method: string, path: string, body?: Fields): Promise<Fields> {
     const { endpoint, token, namespace } = this.#options;
     const response = await fetch(`${endpoint}/v1/${path}`, {
       method,
@@ -36,8 +43,25 @@ export class OpenBaoOwner {
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path} was answered with ${response.status}: ${text.slice(0, 500)}`);
-    const answer: { data?: Fields | null } = text === '' ? {} : JSON.parse(text);
-    return answer.data ?? {};
+    return text === '' ? {} : JSON.parse(text);
+  }
+
+  /** Makes a new server's first keys; one share opens it. */
+  async initialise(): Promise<{ rootToken: string; unsealKey: string }> {
+    const answer = await this.#send('PUT', 'sys/init', { secret_shares: 1, secret_threshold: 1 });
+    const [unsealKey] = Array.isArray(answer['keys']) ? answer['keys'] : [];
+    return { rootToken: text(answer['root_token']), unsealKey: text(unsealKey) };
+  }
+
+  /** Unseals the server, and waits until it serves. */
+  async unseal(key: string): Promise<void> {
+    await this.#send('PUT', 'sys/unseal', { key });
+    for (let left = 100; ; left--) {
+      const failure = await this.#send('GET', 'sys/health').catch((error: unknown) => error);
+      if (!(failure instanceof Error)) return;
+      if (left === 0) throw failure;
+      await pause(50);
+    }
   }
 
   async mountTransit(mount: string): Promise<void> {

@@ -28,7 +28,8 @@ export interface BaoKey extends OpenedKey {
 }
 
 export interface EnterOptions {
-  readonly token?: string;
+  /** Whose calls set the world up, where they do not go the way that keyproxy goes. */
+  readonly owner?: OpenBaoOwner;
   /** The authority of the server's certificate, a PEM file. */
   readonly caFile?: string;
   /** Options of the AppRole that keyproxy logs in with. */
@@ -59,8 +60,7 @@ export class OpenBaoWorld implements World<BaoKey> {
 
   /** Makes a namespace with an engine, a policy and an AppRole in it. */
   static async enter(endpoint: string, options: EnterOptions = {}): Promise<OpenBaoWorld> {
-    const { token = rootToken, caFile, role = {} } = options;
-    const root = new OpenBaoOwner({ endpoint, token });
+    const { caFile, role = {}, owner: root = new OpenBaoOwner({ endpoint, token: rootToken }) } = options;
     const namespace = `tenant-${process.pid}-${worlds++}`;
     await root.call('POST', `sys/namespaces/${namespace}`);
     const owner = root.within(namespace);
