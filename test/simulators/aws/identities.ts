@@ -87,6 +87,11 @@ export class CredentialStore {
     return this.#byAccessKey.get(accessKeyId);
   }
 
+  /** Forgets a key, as an administrator does who deletes it. */
+  remove(accessKeyId: string): void {
+    this.#byAccessKey.delete(accessKeyId);
+  }
+
   /** Ends every session now; users' own keys stay. */
   expireSessions(now: number): void {
     for (const stored of this.#byAccessKey.values()) {

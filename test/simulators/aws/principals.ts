@@ -8,6 +8,8 @@ import { startSession } from './sts-session.ts';
 export interface SimulatedUser extends IssuedCredentials {
   readonly arn: string;
   readonly accountId: string;
+  /** Deletes the user's key. */
+  deleteKey(): void;
 }
 
 export interface UserOptions {
@@ -52,7 +54,7 @@ export function addUser(cloud: SimulatedCloud, options: UserOptions & { accountI
   const allowed = permissions === undefined ? 'everything' : parsePolicy(permissions, 'identity');
   const uniqueId = newUniqueId('AIDA');
   const issued = cloud.credentials.issue({ kind: 'user', arn, accountId, uniqueId, permissions: allowed });
-  return { ...issued, arn, accountId };
+  return { ...issued, arn, accountId, deleteKey: () => cloud.credentials.remove(issued.accessKeyId) };
 }
 
 /** Adds a role; throws where its account has one of that name. */
