@@ -102,6 +102,8 @@ export class AzureWorld implements World<AzureKeyInHand> {
     return {
       ...key,
       [Symbol.asyncDispose]: () => {
+        // The next test gets the key as if it were new.
+        this.azure.faults.clear();
         idle.push(owned);
         return key[Symbol.asyncDispose]();
       },
