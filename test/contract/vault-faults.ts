@@ -35,8 +35,7 @@ const sentences: readonly [
 ][] = [
   ['encryption key not found', 400, missing],
   ['unknown key type none', 400, missing, making],
-  ['key is soft-deleted and cannot be used', 400, deleting],
-  ['policy is soft deleted', 400, deleting],
+  ['refusing to use soft-deleted key', 400, deleting],
   ['ciphertext or signature version is disallowed by policy (too old)', 400, tooOld],
   ["missing 'context' for key derivation; the key was created using a derived key", 400, unsuitable],
   ['message encryption not supported for key type ed25519', 400, unsuitable],

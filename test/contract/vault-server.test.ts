@@ -1,12 +1,12 @@
 /** A Vault that does not serve, or that is not the one that is meant: each says in one sentence what to do. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import type { KmsFault } from '../../src/kms/fault.ts';
 import type { KeyService } from '../../src/kms/key-service.ts';
 import { makeAuthority } from '../support/certificates.ts';
 import { context, failureOf, never } from './calls.ts';
-import { allowing, type VaultKeyInHand, VaultWorld } from './vault-world.ts';
+import { type VaultKeyInHand, VaultWorld } from './vault-world.ts';
 
 const outage: KmsFault = { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' };
 const misconfigured: KmsFault = { kind: 'config', reason: 'KEY_SERVICE_MISCONFIGURED' };
@@ -200,61 +200,4 @@ describe('a Vault behind TLS', () => {
     expect(error.fault).toEqual(misconfigured);
     expect(error.details.advice).toContain('ca_file');
   });
-});
-
-describe('what validate looks at', () => {
-  async function findings({ service }: VaultKeyInHand) {
-    return (await service.inspect?.({ context, signal: never })) ?? [];
-  }
-
-  it('is in order where the policy gives what is needed and no more', async () => {
-    await using world = await VaultWorld.start();
-    for (const [type, count] of [
-      ['aes256-gcm96', 4],
-      ['rsa-2048', 6],
-    ] as const) {
-      await using key = await world.openRoleKey({ key: { type } });
-      const found = await findings(key);
-      expect(found.map(({ verdict }) => verdict)).toEqual(Array.from({ length: count }, () => 'ok'));
-    }
-  });
-
-  it('names the feature that lacks a permission, and the statement to add', async () => {
-    await using world = await VaultWorld.start();
-    await using key = await world.openRoleKey({ key: { type: 'rsa-2048', name: 'orders' } });
-    key.setPolicy({ 'transit/encrypt/orders': ['create', 'update'], 'transit/keys/orders': ['read'] });
-    const found = await findings(key);
-    expect(found.map(({ verdict }) => verdict)).toEqual(['ok', 'failed', 'failed', 'warning', 'ok', 'warning']);
-    expect(found[1]?.advice).toContain('path "transit/decrypt/orders" { capabilities = ["update"] }');
-    expect(found[3]?.advice).toContain('rotation');
-    expect(found[5]?.advice).toContain('create');
-  });
-
-  it('warns where nobody may ask, and does not throw while nobody answers', async () => {
-    await using world = await VaultWorld.start();
-    await using key = await world.openRoleKey();
-    key.setPolicy({ ...allowing(key.owned), 'sys/capabilities-self': ['deny'] });
-    const [denied, ...others] = await findings(key);
-    expect(others).toEqual([]);
-    expect(denied).toMatchObject({ verdict: 'warning', advice: expect.stringContaining('sys/capabilities-self') });
-    world.vault.seal();
-    const [silent] = await findings(key);
-    expect(silent).toMatchObject({ verdict: 'warning', advice: expect.stringMatching(/^Sealed: unseal/) });
-  });
-
-  it('ends in its own time where Vault hangs', async () => {
-    await using world = await VaultWorld.start();
-    await using key = await world.openRoleKey({ timeoutMs: 150 });
-    await generate(key.service);
-    world.vault.faults.add({ operation: 'capabilities-self', fault: { kind: 'hang' } });
-    expect((await findings(key)).map(({ advice }) => advice)).toEqual(['Timeout']);
-  });
-});
-
-it('The secret id stays where it was', async () => {
-  await using world = await VaultWorld.start();
-  await using key = await world.openRoleKey();
-  const before = await readFile(key.secretIdFile, 'utf8');
-  await generate(key.service);
-  expect(await readFile(key.secretIdFile, 'utf8')).toBe(before);
 });

@@ -38,20 +38,18 @@ const wrappingTypes = 'use a key of type aes256-gcm96, or rsa-2048, rsa-3072 or 
 const findMount = 'check mount, namespace and the mount of the login method: Vault serves nothing at this path';
 const unseal = 'unseal this Vault, or name the address of a cluster with an unsealed node';
 
-/** A soft-deleted key of OpenBao, or one being deleted. */
-const softDeleted: Omit<SentenceRow, 'says'> = {
-  code: 'KeySoftDeleted',
-  fault: { kind: 'refusal', reason: 'KEY_PENDING_DELETION', keyWide: true },
-  advice: 'restore the key with transit/keys/<name>/soft-delete-restore if its data is still needed',
-};
-
 /** Sentences in the order in which they are looked for. */
 export const sentenceFaults: readonly SentenceRow[] = [
   { says: 'encryption key not found', code: 'KeyNotFound', fault: notFound, advice: findKey },
   // What encrypt says where it would have to make the key, and is asked for a type that there is not.
   { says: 'unknown key type', code: 'KeyNotFound', fault: notFound, advice: findKey },
-  { says: 'soft-deleted', ...softDeleted },
-  { says: 'soft deleted', ...softDeleted },
+  {
+    // OpenBao alone.
+    says: 'soft-deleted key',
+    code: 'KeySoftDeleted',
+    fault: { kind: 'refusal', reason: 'KEY_PENDING_DELETION', keyWide: true },
+    advice: 'restore it with keys/<name>/soft-delete-restore of its transit engine if its data is still needed',
+  },
   {
     says: 'disallowed by policy (too old)',
     code: 'VersionTooOld',

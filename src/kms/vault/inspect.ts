@@ -1,6 +1,8 @@
 /** What `keyproxy validate` tells of a key of Vault's beyond a round trip: each feature with the permission it needs. */
+import { EncryptionContext } from '../../base/encryption-context.ts';
 import { KmsError } from '../fault.ts';
 import type { Finding } from '../finding.ts';
+import type { KeyService } from '../key-service.ts';
 import type { LearnedStyle } from './learned-style.ts';
 import type { Transit } from './transit.ts';
 
@@ -57,6 +59,37 @@ export async function inspectKey(transit: Transit, style: LearnedStyle, signal: 
     return [unseen(error)];
   }
 }
+
+/**
+ * Whether the context is bound: Vault below 1.13 takes associated data without a word and binds nothing. An RSA key
+ * binds none, which is known. Never throws; what a round trip fails with is not told here.
+ */
+export async function inspectBinding(
+  key: KeyService,
+  { style, context, signal }: { style: LearnedStyle; context: EncryptionContext; signal: AbortSignal },
+): Promise<Finding[]> {
+  const step = 'a data key opens with its own context alone';
+  const other = EncryptionContext.of([['another', 'context']]);
+  try {
+    const { plaintext, entry } = await key.generate({ length: 32, context, signal });
+    plaintext[Symbol.dispose]();
+    (await key.unwrap({ entry, context: other, signal }))[Symbol.dispose]();
+    return [{ step, ...((await style.get(signal)) === 'rsa' ? unboundByRsa : unboundByVault) }];
+  } catch (error) {
+    return error instanceof KmsError && error.fault.kind === 'data' ? [{ step, verdict: 'ok' }] : [];
+  }
+}
+
+const unboundByRsa = {
+  verdict: 'warning',
+  advice:
+    'an RSA key binds no context, so nobody notices when data keys of this tenant are swapped; prefer aes256-gcm96',
+} as const;
+
+const unboundByVault = {
+  verdict: 'failed',
+  advice: 'this Vault ignores associated data, as versions below 1.13 do; use a newer one, or OpenBao',
+} as const;
 
 /** Nothing was learned: what a round trip tells has to do. */
 function unseen(error: unknown): Finding {

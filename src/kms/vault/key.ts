@@ -12,7 +12,7 @@ import { Batches } from './batches.ts';
 import { type Ciphertext, entryOf, readCiphertext, versionOf } from './ciphertext.ts';
 import type { VaultLease } from './credentials.ts';
 import { errorOf, incompleteAnswer, silence } from './failure.ts';
-import { inspectKey } from './inspect.ts';
+import { inspectBinding, inspectKey } from './inspect.ts';
 import type { KeyStyle } from './key-style.ts';
 import { LearnedStyle } from './learned-style.ts';
 import { datakeyBits, type EncryptInput, type OpenInput, type Transit } from './transit.ts';
@@ -111,9 +111,10 @@ export class VaultKey implements KeyService {
     );
   }
 
-  async inspect({ signal }: WithContext): Promise<Finding[]> {
+  async inspect({ context, signal }: WithContext): Promise<Finding[]> {
     using deadline = startDeadline(this.#options.clock, this.#options.timeoutMs, signal);
-    return await inspectKey(this.#transit, this.#style, deadline.signal);
+    const found = await inspectKey(this.#transit, this.#style, deadline.signal);
+    return [...found, ...(await inspectBinding(this, { style: this.#style, context, signal: deadline.signal }))];
   }
 
   [Symbol.asyncDispose](): Promise<void> {
