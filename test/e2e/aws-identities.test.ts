@@ -166,6 +166,20 @@ describe.concurrent("keyproxy's own identity for AWS", () => {
     expect(aws.count('GenerateDataKey', { ...caller, outcome: 'ExpiredTokenException' })).toBe(0);
   });
 
+  test('is not had with a token that the agent does not take, and is as soon as it does', async () => {
+    const role = platformRole('pod-identity-late');
+    await using agent = await startPodIdentityAgent(role, { issuer, seconds: 900 });
+    const file = join(folder.path, 'late-pod-token');
+    await put(file, issuer.token({ sub: subject, aud: 'sts.amazonaws.com' }));
+    await using daemon = await daemonWith({
+      AWS_CONTAINER_CREDENTIALS_FULL_URI: agent.credentialsUrl,
+      AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: file,
+    });
+    expect((await daemon.reasonOf('direct')).reason).toBe('KEY_SERVICE_CREDENTIALS');
+    await put(file, issuer.token({ sub: subject, aud: podIdentityAudience }));
+    await daemon.generate('direct');
+  });
+
   test('is not asked for at an agent over plain HTTP that is not on this machine', async () => {
     await using daemon = await daemonWith({
       AWS_CONTAINER_CREDENTIALS_FULL_URI: 'http://192.0.2.1/v1/credentials',

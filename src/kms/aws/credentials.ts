@@ -205,6 +205,7 @@ export class AwsCredentials implements Disposable {
 function ownChain(settings: ReturnType<AwsConnections['settings']>, stsEndpoint?: string): () => Promise<AwsIdentity> {
   // A web identity is exchanged at the same STS as the customers' roles are assumed at.
   const clientConfig = { ...settings, ...(stsEndpoint !== undefined && { endpoint: stsEndpoint }) };
-  const chain = fromNodeProviderChain({ clientConfig, ignoreCache: true });
+  // The source of a container's credentials would be asked four times with pauses of 1 s, past every deadline of ours.
+  const chain = fromNodeProviderChain({ clientConfig, ignoreCache: true, maxRetries: 0 });
   return () => chain({ forceRefresh: true });
 }
