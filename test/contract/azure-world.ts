@@ -104,6 +104,8 @@ export class AzureWorld implements World<AzureKeyInHand> {
       [Symbol.asyncDispose]: () => {
         // The next test gets the key as if it were new.
         this.azure.faults.clear();
+        owned.setEnabled(true);
+        owned.setTimes({});
         idle.push(owned);
         return key[Symbol.asyncDispose]();
       },

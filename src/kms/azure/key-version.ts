@@ -34,7 +34,8 @@ const whatToUse = 'use an RSA-HSM key of at least 3072 bits, or an oct-HSM key o
  * wrap, `KEY_SERVICE_MISCONFIGURED` for an answer about another key.
  */
 export function keyVersionFrom(key: KeyVaultKey, name: string): KeyVersion {
-  const { version, enabled, notBefore, expiresOn } = key.properties;
+  const { version, enabled } = key.properties;
+  const [notBefore, expiresOn] = [timeOf(key.properties.notBefore), timeOf(key.properties.expiresOn)];
   // Names of keys are the same in either case (about-keys-secrets-certificates, "Object identifiers").
   if (version === undefined || !isVersion(version) || key.name.toLowerCase() !== name.toLowerCase()) {
     throw failed('KEY_SERVICE_MISCONFIGURED', 'check vault_url: what answers there describes another key');
@@ -66,6 +67,12 @@ export function stateFault({ enabled, notBefore, expiresOn }: KeyVersion, now: n
     return { kind: 'refusal', reason: 'KEY_STATE_INVALID', keyWide: false };
   }
   return undefined;
+}
+
+/** The library makes dates of seconds, but for the second 0, which it leaves as it came. */
+function timeOf(value: unknown): Date | undefined {
+  if (value instanceof Date) return value;
+  return typeof value === 'number' ? new Date(value * 1000) : undefined;
 }
 
 function styleOf({ keyType, key }: KeyVaultKey): WrapStyle {
