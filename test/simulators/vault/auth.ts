@@ -134,7 +134,7 @@ function authBlock(token: Token, now: number): Readonly<Record<string, unknown>>
     policies: token.policies,
     token_policies: token.policies,
     metadata: token.meta,
-    lease_duration: secondsLeft(token, now + 999),
+    lease_duration: Math.round((token.expiresAt - now) / 1000),
     renewable: token.type === 'service',
     entity_id: token.entityId,
     token_type: token.type,

@@ -15,7 +15,7 @@ export interface Call {
   /** Number of items of a batch; absent for a single one. */
   readonly batchSize?: number;
   readonly status: number;
-  /** `ok`, the error's text, or `fault:` and the kind of an injected fault that took the answer's place. */
+  /** `ok`, the error's text (its status where it has none), or `fault:` and the kind of an injected fault that took the answer's place. */
   readonly outcome: string;
   /** As in the answer's `request_id`. */
   readonly requestId: string;

@@ -56,7 +56,11 @@ export async function dispatch(
   const answer = await respond(request, cluster, { node, signal, notes }).catch((error: unknown): Response => {
     if (!(error instanceof VaultError)) throw error;
     const errors = error.errors(notes.login === true);
-    return { status: error.status, body: `${JSON.stringify({ errors })}\n`, outcome: error.message };
+    return {
+      status: error.status,
+      body: `${JSON.stringify({ errors })}\n`,
+      outcome: error.message || String(error.status),
+    };
   });
   const { fault, login: _login, ...known } = notes;
   const replaced = fault !== undefined && ['reset', 'hang', 'html'].includes(fault.kind);

@@ -2,8 +2,9 @@
  * HashiCorp Vault or OpenBao on loopback: transit engines, AppRole, Kubernetes auth, policies and namespaces, over the
  * server's own HTTP API and never kinder than the real one.
  *
- * Where Vault and OpenBao differ, this is OpenBao, but for the data key, which takes no associated data at either's
- * oldest. Throws for set-ups that a server would not take. Nothing is logged, and no secret leaves but in an answer.
+ * Where the two differ this is OpenBao 2.4, save for what `product` chooses. Convergent encryption is not followed, and
+ * the method LIST cannot be read by Node's parser; `?list=true` is the same. Throws for set-ups that a server would not
+ * take. Nothing is logged, and no secret leaves but in an answer.
  */
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';

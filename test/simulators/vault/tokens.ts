@@ -68,7 +68,8 @@ export class TokenStore {
   /** Gives out a token; `warnings` say where a role asked for more than it can have. */
   issue(origin: TokenOrigin): { token: Token; warnings: readonly string[] } {
     const terms = origin.terms();
-    const issuedAt = Math.floor(this.#now() / 1000) * 1000;
+    const now = this.#now();
+    const issuedAt = Math.floor(now / 1000) * 1000;
     const { ttl, warnings } = leaseTime({ asked: 0, terms });
     const token: Token = {
       ...origin,
@@ -78,7 +79,7 @@ export class TokenStore {
       policies: [...new Set(['default', ...terms.policies.map((name) => name.toLowerCase())])].sort(),
       issuedAt,
       creationTtl: ttl,
-      expiresAt: issuedAt + ttl * 1000,
+      expiresAt: now + ttl * 1000,
     };
     this.#tokens.set(token.id, token);
     return { token, warnings };
