@@ -3,10 +3,11 @@ import type { protos } from '@google-cloud/kms';
 import { errorTable } from '../../base/errors.ts';
 import { KmsError, publicReason } from '../fault.ts';
 import type { Finding } from '../finding.ts';
-import { type KeyStyle, styleOfKey, unsuitableAdvice } from './key-style.ts';
+import { type KeyStyle, rsaAlgorithms, styleOfKey, unsuitableAdvice } from './key-style.ts';
 import type { KmsCalls } from './kms-calls.ts';
 import { versionName, versionOf } from './names.ts';
 import { type Permission, permissions } from './permissions.ts';
+import { RsaVersions } from './rsa-version.ts';
 
 type CryptoKey = protos.google.cloud.kms.v1.ICryptoKey;
 
@@ -23,6 +24,7 @@ export async function inspectKey(calls: KmsCalls, options: InspectOptions): Prom
   return [
     ...(key instanceof KmsError ? [unseen(key)] : describedKey(key, style)),
     ...(await versionFindings(calls, { ...options, key: key instanceof KmsError ? {} : key })),
+    ...(style?.kind === 'rsa' && options.configured === undefined ? [await newestFinding(calls, options.signal)] : []),
     ...(await permissionFindings(calls, { ...options, kind: style?.kind ?? 'symmetric' })),
   ];
 }
@@ -40,7 +42,9 @@ function unseen(error: KmsError): Finding {
 function describedKey(key: CryptoKey, style: KeyStyle | undefined): Finding[] {
   const { algorithm, protectionLevel } = key.versionTemplate ?? {};
   const step = `the key can wrap data keys (${[key.purpose, algorithm, protectionLevel].map(plain).join(', ')})`;
-  if (style === undefined) return [{ step, verdict: 'failed', advice: unsuitableAdvice }];
+  const isUsable =
+    style?.kind === 'symmetric' || (style?.kind === 'rsa' && Object.hasOwn(rsaAlgorithms, plain(algorithm)));
+  if (style === undefined || !isUsable) return [{ step, verdict: 'failed', advice: unsuitableAdvice }];
   return [{ step, verdict: 'ok' }, ...(style.kind === 'symmetric' ? [rotation(key)] : [])];
 }
 
@@ -72,6 +76,15 @@ async function versionFindings(
   const step = `version ${version}${isPrimary ? ', the primary,' : ''} is enabled`;
   if (state === 'ENABLED') return [{ step, verdict: 'ok' }];
   return [{ step, verdict: 'failed', advice: `it is ${state}: enable it, or make another version the primary` }];
+}
+
+/** An RSA key has no primary: data keys go under the newest version that is enabled. */
+async function newestFinding(calls: KmsCalls, signal: AbortSignal): Promise<Finding> {
+  const newest = await asked(new RsaVersions(calls, undefined).newest(signal));
+  if (newest instanceof KmsError) {
+    return { step: 'the newest enabled version is known', verdict: 'failed', advice: sentenceOf(newest) };
+  }
+  return { step: `version ${newest}, the newest that is enabled, is known`, verdict: 'ok' };
 }
 
 /** Google answers what is allowed to whoever asks for itself; where it does not, the round trip has to tell. */
