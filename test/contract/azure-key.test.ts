@@ -363,7 +363,7 @@ describe('what an Azure vault asks for', () => {
     key.owned.setEnabled(false);
     const { details, message } = await failureOf(key.service.unwrap({ entry, context, signal: never }));
     key.owned.setEnabled(true);
-    const answer = world.azure.calls.find((call) => call.outcome === 'KeyDisabled' && call.key === key.owned.name);
+    const answer = world.azure.calls.findLast((call) => call.outcome === 'KeyDisabled' && call.key === key.owned.name);
     expect(details).toMatchObject({
       providerCode: 'KeyDisabled',
       requestId: answer?.requestId,

@@ -48,16 +48,21 @@ export class AzureWorld implements World<AzureKeyInHand> {
   readonly azure: AzureSimulator;
   /** keyproxy's own, which every key is granted to as the seed has it. */
   readonly application: SimulatedApplication;
-  /** The provider's time; the simulator has the machine's. */
-  readonly clock = new SteeredClock();
+  /** The time of the provider and of the simulator. */
+  readonly clock: SteeredClock;
   readonly credentials: AzureCredentials;
   readonly #folder: string;
   readonly #proofMs: number;
   /** RSA keys that nobody has open: a pair takes seconds to make, so tests hand them on. */
   readonly #idle = new Map<string, SimulatedKey[]>();
 
-  private constructor(azure: AzureSimulator, folder: string, proofMs: number) {
+  private constructor(
+    azure: AzureSimulator,
+    clock: SteeredClock,
+    { folder, proofMs }: { folder: string; proofMs: number },
+  ) {
     this.azure = azure;
+    this.clock = clock;
     this.#folder = folder;
     this.#proofMs = proofMs;
     this.application = azure.createApplication();
@@ -75,8 +80,9 @@ export class AzureWorld implements World<AzureKeyInHand> {
    * has the key unwrap something first, and so meets what the simulator has been told to do.
    */
   static async start(proofMs = 0): Promise<AzureWorld> {
-    const azure = await startAzureSimulator();
-    const world = new AzureWorld(azure, await mkdtemp(join(tmpdir(), 'keyproxy-azure-')), proofMs);
+    const clock = new SteeredClock();
+    const folder = await mkdtemp(join(tmpdir(), 'keyproxy-azure-'));
+    const world = new AzureWorld(await startAzureSimulator({ clock }), clock, { folder, proofMs });
     await writeFile(world.secretFile, `${world.application.secret}\n`);
     return world;
   }

@@ -106,7 +106,7 @@ export class AzureCredentials implements Disposable {
     const { clock, random, timeoutMs } = this.#options;
     const fetch = async () => {
       using deadline = startDeadline(clock, timeoutMs);
-      return await logIn(identity, { wire: this.#wire, now: clock.now(), signal: deadline.signal });
+      return await logIn(identity, { wire: this.#wire, clock, signal: deadline.signal });
     };
     return new RenewingCredentials({ provider: 'azure_kv', clock, random, timeoutMs, fetch });
   }

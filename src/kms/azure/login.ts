@@ -1,6 +1,7 @@
 /** How keyproxy gets tokens of Microsoft Entra ID: one login each, with nothing kept from the one before. */
 import { readFile } from 'node:fs/promises';
 import { ClientSecretCredential, ManagedIdentityCredential, WorkloadIdentityCredential } from '@azure/identity';
+import type { Clock } from '../../base/clock.ts';
 import { gaveUp, KmsError } from '../fault.ts';
 import type { AzureCredential } from '../key-config.ts';
 import { Exchange } from './exchange.ts';
@@ -29,18 +30,20 @@ const operation = 'GetToken';
 /** Logs in. Throws a `KmsError` with a sorted fault. Ends when `signal` is aborted. */
 export async function logIn(
   identity: AzureIdentity,
-  options: { readonly wire: AzureWire; readonly now: number; readonly signal: AbortSignal },
+  options: { readonly wire: AzureWire; readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<AzureToken> {
   const exchange = new Exchange(options.signal);
   const source = await sourceOf(identity, options.wire);
   try {
     const answer = await exchange.run(() => source.getToken(identity.scope));
     if (answer === null) throw incompleteAnswer(operation);
-    return { token: answer.token, expiration: new Date(exchange.tokenEndsAt ?? answer.expiresOnTimestamp) };
+    // The library counts the token's life from the machine's own time.
+    const lifeMs = answer.expiresOnTimestamp - Date.now();
+    return { token: answer.token, expiration: new Date(exchange.tokenEndsAt ?? options.clock.now() + lifeMs) };
   } catch (error) {
     if (options.signal.aborted) throw gaveUp({ provider: 'azure_kv', operation }, options.signal.reason);
     if (exchange.outcome.kind === 'unsent') throw notTried(identity.credential, error);
-    throw loginError(error, exchange.outcome, { operation, now: options.now });
+    throw loginError(error, exchange.outcome, { operation, now: options.clock.now() });
   }
 }
 
