@@ -189,6 +189,10 @@ describe('a key of AWS KMS with retries', () => {
     { name: 'throttling', fault: { kind: 'throttle' } as const },
     { name: 'a reset connection', fault: { kind: 'reset' } as const },
     { name: 'a page of a proxy', fault: { kind: 'html', status: 502 } as const },
+    {
+      name: 'a custom key store that is in trouble',
+      fault: { kind: 'error', code: 'KMSInvalidStateException', status: 400 } as const,
+    },
   ])('gets over $name', async ({ fault }) => {
     await using world = await AwsWorld.start();
     await using key = await world.openKey();
