@@ -51,6 +51,17 @@ export const programs = {
     packages: ['grpcio==1.85.1', 'grpcio-tools==1.85.1', 'grpcio-health-checking==1.85.1', 'cryptography==50.0.2'],
     purpose: 'Python client, protobuf compiler, and the script of docs/ciphertexts.md',
   },
+  cloudclients: {
+    toolchain: 'python3',
+    packages: [
+      'google-cloud-kms==3.18.0',
+      'google-crc32c==1.9.0',
+      'azure-keyvault-keys==4.11.3',
+      'azure-identity==1.27.0',
+      'cryptography==50.0.2',
+    ],
+    purpose: "Google's and Microsoft's own clients in Python",
+  },
   grpcurl: {
     toolchain: 'go',
     packages: ['github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4'],
