@@ -93,7 +93,7 @@ export const errorTable = {
     'PERMISSION_DENIED',
     403,
     'customer',
-    "the tenant's role could not be assumed: its trust policy or the external id refuses keyproxy",
+    "keyproxy was refused the role, or the login, that stands in front of the tenant's key",
   ),
   KEY_NOT_FOUND: row('NOT_FOUND', 404, 'customer', "the tenant's key does not exist in the place it is configured for"),
   KEY_UNSUITABLE: row(

@@ -2,10 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { KeySpec } from '../simulators/aws/keys.ts';
 import { type AwsSimulator, startAwsSimulator } from '../simulators/aws/server.ts';
+import type { KeyType } from '../simulators/azure/keys.ts';
 import { type AzureSimulator, startAzureSimulator } from '../simulators/azure/server.ts';
+import type { Algorithm } from '../simulators/gcp/keys.ts';
 import { type GcpSimulator, startGcpSimulator } from '../simulators/gcp/server.ts';
 import { startVaultSimulator, type VaultSimulator } from '../simulators/vault/server.ts';
+import type { KeyType as VaultKeyType } from '../simulators/vault/transit-key.ts';
 import { type Daemon, startDaemon, temporaryFolder } from './daemon.ts';
 import { type DaemonFolder, daemonFolder } from './daemon-folder.ts';
 
@@ -16,12 +20,14 @@ export interface CloudKey {
   readonly block: string;
   disable(): void;
   enable(): void;
+  /** The customer deletes it, as far as the service lets go of a key at once. */
+  remove(): void;
   /** The service gives no answer about this key; the function that it returns ends that. */
   silence(): () => void;
 }
 
-/** Makes a key and lets keyproxy use it. */
-type MakeKey = () => CloudKey;
+/** Makes a key, of a kind by its service's own name where one is given, and lets keyproxy use it. */
+type MakeKey = (kind?: string) => CloudKey;
 
 export interface Clouds extends AsyncDisposable {
   readonly aws: AwsSimulator;
@@ -105,13 +111,14 @@ function remover(...rules: readonly { remove(): void }[]): () => void {
 }
 
 function awsKeys(aws: AwsSimulator): MakeKey {
-  return () => {
-    const key = aws.createKey();
+  return (kind = 'SYMMETRIC_DEFAULT') => {
+    const key = aws.createKey({ spec: kind as KeySpec });
     return {
       provider: 'aws_kms',
       block: `{ key_arn: "${key.arn}", endpoint: "${aws.endpoint}" }`,
       disable: () => key.disable(),
       enable: () => key.enable(),
+      remove: () => key.scheduleDeletion(),
       silence: () => remover(aws.faults.add({ keyArn: key.arn, fault: silence })),
     };
   };
@@ -123,8 +130,8 @@ const azureRights = ['get', 'list', 'decrypt', 'unwrapKey'] as const;
 async function azureKeys(azure: AzureSimulator, file: WriteFile): Promise<MakeKey> {
   const application = azure.createApplication();
   const secret = await file('azure-secret', `${application.secret}\n`);
-  return () => {
-    const key = azure.createKey({ kty: 'RSA-HSM' });
+  return (kind = 'RSA-HSM') => {
+    const key = azure.createKey({ kty: kind as KeyType });
     azure.grant(application.objectId, key.name, azureRights);
     return {
       provider: 'azure_kv',
@@ -133,6 +140,7 @@ async function azureKeys(azure: AzureSimulator, file: WriteFile): Promise<MakeKe
         `client_id: ${application.clientId}, credential: client_secret_file, client_secret_file: "${secret}" }`,
       disable: () => key.setEnabled(false),
       enable: () => key.setEnabled(true),
+      remove: () => key.delete(),
       silence: () => remover(azure.faults.add({ service: 'vault', key: key.name, fault: silence })),
     };
   };
@@ -141,8 +149,8 @@ async function azureKeys(azure: AzureSimulator, file: WriteFile): Promise<MakeKe
 async function gcpKeys(gcp: GcpSimulator, file: WriteFile): Promise<MakeKey> {
   const account = gcp.createServiceAccount();
   const path = await file('gcp-account.json', JSON.stringify(account.keyFile()));
-  return () => {
-    const key = gcp.createKey();
+  return (kind = 'GOOGLE_SYMMETRIC_ENCRYPTION') => {
+    const key = gcp.createKey({ algorithm: kind as Algorithm });
     gcp.grant(account.email, key.name, 'roles/cloudkms.cryptoKeyEncrypterDecrypter', 'roles/cloudkms.viewer');
     return {
       provider: 'gcp_kms',
@@ -151,6 +159,7 @@ async function gcpKeys(gcp: GcpSimulator, file: WriteFile): Promise<MakeKey> {
         `service_account_file: "${path}" }`,
       disable: () => key.disable(),
       enable: () => key.enable(),
+      remove: () => key.scheduleDestruction(),
       silence: () => remover(gcp.faults.add({ service: 'kms', key: key.name, fault: silence })),
     };
   };
@@ -162,15 +171,15 @@ async function vaultKeys(vault: VaultSimulator, file: WriteFile): Promise<MakeKe
   const ca = await file('vault-ca.pem', vault.ca);
   let made = 0;
   const secretIds: Promise<string>[] = [];
-  const roles = Array.from({ length: 4 }, (_, index) => {
+  const roles = Array.from({ length: 16 }, (_, index) => {
     const role = vault.approle({ namespace: 'acme', name: `keyproxy-${index}`, policies: [`keyproxy-${index}`] });
     secretIds.push(file(`vault-secret-id-${index}`, role.newSecretId()));
     return role;
   });
   const paths = await Promise.all(secretIds);
-  return () => {
+  return (kind = 'aes256-gcm96') => {
     const index = made++ % roles.length;
-    const key = vault.createKey({ mount: 'keys/transit', namespace: 'acme' });
+    const key = vault.createKey({ type: kind as VaultKeyType, mount: 'keys/transit', namespace: 'acme' });
     const allow = (rights: boolean) => {
       const path = (verb: string) => `keys/transit/${verb}/${key.name}`;
       const rules = { [path('encrypt')]: ['update'], [path('decrypt')]: ['update'], [path('keys')]: ['read'] } as const;
@@ -184,6 +193,10 @@ async function vaultKeys(vault: VaultSimulator, file: WriteFile): Promise<MakeKe
         `auth: { method: approle, role_id: ${roles[index]?.roleId}, secret_id_file: "${paths[index]}" } }`,
       disable: () => allow(false),
       enable: () => allow(true),
+      remove: () => {
+        key.config({ deletion_allowed: true });
+        key.delete();
+      },
       silence: () => remover(vault.faults.add({ key: key.name, fault: silence })),
     };
   };

@@ -8,6 +8,8 @@ export interface DaemonFolder extends AsyncDisposable {
   readonly path: string;
   /** The folder of tenant files. */
   readonly tenants: string;
+  /** Puts a file there, mode 0600. */
+  write(name: string, content: string): Promise<void>;
   /** What `startDaemon` needs to serve from here. */
   readonly start: DaemonOptions;
 }
@@ -45,6 +47,7 @@ export async function daemonFolder(
   return {
     path,
     tenants,
+    write: (name, content) => writeFile(join(path, name), content, { mode: 0o600 }),
     start: { cwd: path, args: ['--config', 'keyproxy.yaml'], socket },
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };

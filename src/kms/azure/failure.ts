@@ -34,6 +34,10 @@ const transportAdvice: readonly [code: RegExp, advice: string][] = [
   [/^(ENOTFOUND|EAI_)/, 'check the name of the host, and that this machine can resolve it'],
 ];
 
+/** For an answer without a code of the service's. */
+const foreignPage =
+  'what answered is not the service: check proxies on the way, and that the configured address is the right one';
+
 /** The error for a call to a vault that the library ended with `thrown`; a `KmsError` stays what it is. */
 export function vaultError(
   thrown: unknown,
@@ -95,7 +99,7 @@ function transportError(outcome: Exclude<Outcome, Answer>, { operation }: Failed
 }
 
 function answered(row: FaultRow, answer: Answer, call: FailedCall & { readonly code?: string }): KmsError {
-  const { fault, advice } = row;
+  const { fault, advice = call.code === undefined ? foreignPage : undefined } = row;
   const retryAfterMs = answer.retryAfter === undefined ? undefined : retryAfter(answer.retryAfter, call.now);
   const timed = fault.kind === 'outage' && retryAfterMs !== undefined ? { ...fault, retryAfterMs } : fault;
   return new KmsError(timed, {

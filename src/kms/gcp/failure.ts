@@ -36,6 +36,11 @@ export interface CallSubject {
   readonly current?: string;
 }
 
+/** For a call that Cloud KMS itself said nothing to: the gRPC client tells the causes apart in its own text alone. */
+const noService =
+  'what answered, if anything, is not Cloud KMS: check the endpoint, routes and proxies on the way, and that the ' +
+  'certificate shown there is from an authority that keyproxy trusts';
+
 /** A failed call together with the version that it failed for. */
 export class GcpKmsError extends KmsError {
   /** The number of the version, where answer or request name one. */
@@ -56,7 +61,9 @@ export function operationName(action: KmsAction): string {
 export function kmsErrorFrom(thrown: unknown, subject: CallSubject, isFromService: boolean): KmsError {
   if (thrown instanceof KmsError) return thrown;
   const status = statusOf(thrown);
-  if (!isFromService) return error(unavailable, subject, { providerCode: transportCode(status) });
+  if (!isFromService) {
+    return error({ ...unavailable, advice: noService }, subject, { providerCode: transportCode(status) });
+  }
   const version = status.violations.map((v) => versionOf(subject.keyName, v.subject)).find((v) => v !== undefined);
   const { sorted, by } = sort(subject.action, status);
   const code = grpcCodeNames[status.code ?? 0];
