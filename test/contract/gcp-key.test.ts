@@ -162,6 +162,21 @@ describe('an RSA key of Cloud KMS', () => {
     key.owned.enable();
   });
 
+  it('whose newest version was refused goes under the one before, once that is proven', async () => {
+    await using world = await GcpWorld.start();
+    const owned = world.createKey('RSA_2048');
+    owned.rotate();
+    await using service = world.open(owned);
+    const { entry } = await service.generate(request);
+    owned.disable(2);
+    const { fault } = await failureOf(service.unwrap({ entry, context, signal: never }));
+    expect(fault).toEqual({ kind: 'refusal', reason: 'KEY_DISABLED', keyWide: false });
+    const proofs = world.gcp.count('AsymmetricDecrypt', { outcome: 'ok' });
+    const made = await service.generate(request);
+    expect(service.describe(made.entry).keyVersion).toBe('1');
+    expect(world.gcp.count('AsymmetricDecrypt', { outcome: 'ok' })).toBe(proofs + 1);
+  });
+
   it('takes a new version into use when a proof is next due, and reads the old one', async () => {
     await using world = await GcpWorld.start();
     await using key = await world.openKey({ ...rsa, proofMs: 60_000 });
