@@ -142,6 +142,36 @@ export class AzureWorld implements World<AzureKeyInHand> {
     );
   }
 
+  /** An application that nobody has logged in as, allowed to use every key as the seed has it. */
+  newApplication(): SimulatedApplication {
+    const application = this.azure.createApplication();
+    this.azure.grant(application.objectId, '*', seedPermissions);
+    return application;
+  }
+
+  /** A key of an application's, whose secret is in a file of its own. */
+  async withSecret(application: SimulatedApplication): Promise<{ service: KeyService; file: string }> {
+    const file = await this.file(`secret-${application.clientId}`, application.secret);
+    await using key = await this.openKey();
+    return { service: this.open(key.owned, { identity: this.secretIdentity(application, file) }), file };
+  }
+
+  /** How often an application, or a managed identity, has been given a token or not. */
+  logins(clientId: string): number {
+    return this.azure.count('token', { clientId });
+  }
+
+  /** Tells which calls the vault has had about a key since it was last asked, challenges left out. */
+  counting(key: SimulatedKey): () => string[] {
+    const all = () => this.azure.calls.filter(({ service, key: name }) => service === 'vault' && name === key.name);
+    let seen = all().length;
+    return () => {
+      const fresh = all().slice(seen);
+      seen += fresh.length;
+      return fresh.map(({ operation }) => operation).filter((operation) => operation !== 'challenge');
+    };
+  }
+
   /** keyproxy's application with the secret in its file. */
   secretIdentity(application: SimulatedApplication = this.application, file: string = this.secretFile) {
     const { tenant, clientId } = application;

@@ -20,9 +20,6 @@ export interface AzureCredentialOptions {
   readonly ca?: string;
 }
 
-/** Whose tokens a key needs; the origin of Microsoft Entra ID is the one of its cloud. */
-export type AzureScope = AzureIdentity;
-
 /** Tokens in use, until it is disposed of. */
 export interface AzureCredentialLease extends Disposable {
   readonly credentials: RenewingCredentials<AzureToken>;
@@ -55,8 +52,11 @@ export class AzureCredentials implements Disposable {
     this.#wire = new AzureWire(options.ca);
   }
 
-  /** The tokens of a scope; renewal goes on while anybody holds a lease. Nothing is asked for yet. */
-  lease(scope: AzureScope): AzureCredentialLease {
+  /**
+   * The tokens of an identity, whose `authorityHost` is that of the vault's cloud; renewal goes on while anybody holds a
+   * lease. Nothing is asked for yet.
+   */
+  lease(scope: AzureIdentity): AzureCredentialLease {
     const authorityHost = this.#options.authorityHost ?? process.env['AZURE_AUTHORITY_HOST'] ?? scope.authorityHost;
     const identity = { ...scope, authorityHost };
     const { credential, tenant, clientId } = identity;
