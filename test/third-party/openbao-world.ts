@@ -48,6 +48,8 @@ export class OpenBaoWorld implements World<BaoKey> {
   readonly #config: Omit<VaultKeyConfig, 'keyName'>;
   readonly #stack: AsyncDisposableStack;
   readonly #credentials: VaultCredentials;
+  /** RSA keys that nobody has open: a pair takes seconds to make, so tests hand them on. */
+  readonly #idle = new Map<string, string[]>();
 
   private constructor(owner: OpenBaoOwner, config: Omit<VaultKeyConfig, 'keyName'>, stack: AsyncDisposableStack) {
     this.owner = owner;
@@ -87,11 +89,31 @@ export class OpenBaoWorld implements World<BaoKey> {
     await writeFile(this.secretIdFile, `${await this.owner.newSecretId('keyproxy')}\n`, { mode: 0o600 });
   }
 
+  /** An RSA key may have been another test's before. */
   async openKey({ kind = 'aes256-gcm96', timeoutMs }: OpenOptions = {}): Promise<BaoKey> {
+    const idle = kind.startsWith('rsa-') ? this.#idleOf(kind) : [];
+    const name = idle.pop() ?? (await this.#createKey(kind));
+    const service = this.open(name, timeoutMs);
+    return {
+      name,
+      service,
+      [Symbol.asyncDispose]: () => {
+        idle.push(name);
+        return service[Symbol.asyncDispose]();
+      },
+    };
+  }
+
+  async #createKey(kind: string): Promise<string> {
     const name = `key-${keys++}`;
     await this.owner.createKey(mount, name, { type: kind, ...(kind === 'hmac' && { key_size: 32 }) });
-    const service = this.open(name, timeoutMs);
-    return { name, service, [Symbol.asyncDispose]: () => service[Symbol.asyncDispose]() };
+    return name;
+  }
+
+  #idleOf(kind: string): string[] {
+    const idle = this.#idle.get(kind) ?? [];
+    this.#idle.set(kind, idle);
+    return idle;
   }
 
   /** Opens a key that may or may not exist. */
