@@ -44,6 +44,8 @@ export async function bundle({ entry, name, folder }: Bundle): Promise<Metafile>
     minifyWhitespace: true,
     legalComments: 'linked',
     banner: { js: requireShim },
+    // The same for the place of a module: google-gax takes it when it is loaded.
+    define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
     metafile: true,
     logLevel: 'warning',
   });
