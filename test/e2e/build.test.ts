@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { mkdir, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Metafile } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -10,7 +10,9 @@ import { connect } from '../support/client.ts';
 import { startDaemon, temporaryFolder } from '../support/daemon.ts';
 
 /** Packages that only those who use their provider may have to read. */
-const vendors = /node_modules\/@(?:aws-sdk|aws-crypto|smithy|aws)\//;
+const vendors =
+  /node_modules\/(?:@(?:aws-sdk|aws-crypto|smithy|aws|azure|azure-rest|typespec|google-cloud)|google-gax|google-auth-library)\//;
+const root = resolve(import.meta.dirname, '../..');
 
 /** Every output that the one with this entry point loads at once, itself included. */
 function loadedWith(metafile: Metafile, entryPoint: string): string[] {
@@ -55,10 +57,22 @@ describe('the built program', () => {
     },
   );
 
-  test('has the SDK of a provider in chunks that are loaded for that provider', () => {
-    const outputs = loadedWith(metafile, 'src/kms/aws/open.ts');
-    expect(vendorInputs(metafile, outputs).some((name) => name.includes('@aws-sdk/client-kms/'))).toBe(true);
+  test.each([
+    ['aws', '@aws-sdk/client-kms/'],
+    ['azure', '@azure/keyvault-keys/'],
+    ['gcp', '@google-cloud/kms/'],
+  ])('has the SDK of %s in chunks that are loaded for that provider', (provider, sdk) => {
+    const outputs = loadedWith(metafile, `src/kms/${provider}/open.ts`);
+    expect(vendorInputs(metafile, outputs).some((name) => name.includes(sdk))).toBe(true);
     expect(outputs.map((name) => basename(name))).not.toContain('keyproxy.js');
+  });
+
+  test.each(['aws', 'azure', 'gcp', 'vault', 'local'])('can load its code for %s', async (provider) => {
+    const entryPoint = `src/kms/${provider}/open.ts`;
+    const chunk = Object.keys(metafile.outputs).find((name) => metafile.outputs[name]?.entryPoint === entryPoint);
+    const show = `import(${JSON.stringify(resolve(root, chunk ?? ''))}).then((all) => console.log(Object.keys(all).join()))`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--eval', show], { cwd: folder.path });
+    expect(stdout).toMatch(/open\w+Key\b/);
   });
 
   test('can be run by its name and tells its version without a checkout around it', async () => {

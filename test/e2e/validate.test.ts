@@ -55,6 +55,19 @@ function guided(name: GuidePolicy) {
 const roles = new Map<string, SimulatedRole>();
 
 describe.concurrent('keyproxy validate', () => {
+  test('a retired key that keyproxy may only decrypt with is a warning, as a current one it is a failure', async () => {
+    const readOnly = {
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Principal: { AWS: aws.platform.arn }, Action: 'kms:Decrypt', Resource: '*' }],
+    };
+    const [key, old] = [aws.createKey(), aws.createKey({ policy: readOnly })];
+    const more = `  retired: [{ provider: aws_kms, aws_kms: { key_arn: "${old.arn}", endpoint: "${aws.endpoint}" } }]`;
+    const { code, stdout } = await validate({ keyArn: key.arn, more });
+    expect(stdout).toMatch(/^! retired key .*: makes a data key\n.*KEY_ACCESS_DENIED.*well for a retired key/m);
+    expect(code).toBe(0);
+    expect((await validate({ keyArn: old.arn })).code).toBe(1);
+  });
+
   test('a sound set-up with a role passes, each step with its mark', async () => {
     const key = aws.createKey();
     key.setRotation(365);
