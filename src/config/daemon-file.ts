@@ -135,8 +135,8 @@ const fields = {
     section({
       authority_host: optional(
         endpoint,
-        'Where tokens come from, for sovereign clouds and simulators.',
-        '`https://login.microsoftonline.com`',
+        'Where tokens come from, for private directories and simulators.',
+        "`AZURE_AUTHORITY_HOST`, else that of the vault's cloud",
       ),
     }),
     'What all tenants of Azure share.',

@@ -9,18 +9,14 @@ import { parseDaemonFile } from '../../src/config/daemon-file.ts';
 import { describeProblems } from '../../src/config/problem.ts';
 import { parseTenantFile } from '../../src/config/tenant-file.ts';
 import { temporaryFolder } from '../support/daemon.ts';
+import { blocksOf, readPage as read, projectRoot as root } from '../support/pages.ts';
 
-const root = resolve(import.meta.dirname, '../..');
 const pages = [
   ...['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'examples/README.md'],
   ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
 ];
-
-function read(page: string): string {
-  return readFileSync(join(root, page), 'utf8');
-}
 
 /** A page without its blocks of code, where nothing is a link. */
 function prose(page: string): string {
@@ -85,7 +81,7 @@ describe('commands', () => {
 });
 
 describe('README.md', () => {
-  const blocks = [...read('README.md').matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');
+  const blocks = blocksOf('README.md', 'yaml');
 
   test('shows the file of a tenant byte for byte as the tests load it', () => {
     const fixture = read('test/support/fixtures/config/byok_config.yaml');
@@ -94,6 +90,16 @@ describe('README.md', () => {
     expect(
       describeProblems(parseTenantFile(fixture, 't.yaml', { allowLocal: false, trustedEndpoints: [] }).problems),
     ).toBe('');
+  });
+
+  test('shows the file of a tenant at another service, which loads', () => {
+    const shown = blocks.filter((block) => block.startsWith('# byok_vault.yaml\n'));
+    expect(shown).toHaveLength(1);
+    const { problems, warnings } = parseTenantFile(shown[0] ?? '', 't.yaml', {
+      allowLocal: false,
+      trustedEndpoints: [],
+    });
+    expect(describeProblems([...problems, ...warnings])).toBe('');
   });
 
   test("shows a daemon's file that loads without a problem or a warning", () => {
