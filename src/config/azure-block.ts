@@ -83,7 +83,8 @@ export function azureKeyConfig(block: AzureBlock, absolute: (path: string) => st
   return {
     provider: 'azure_kv',
     vaultUrl: block.vault_url,
-    keyName: block.key_name,
+    // The same key in either case; one name, or two tenants could share a key unseen.
+    keyName: block.key_name.toLowerCase(),
     ...(block.key_version !== undefined && { keyVersion: block.key_version.toLowerCase() }),
     ...(block.tenant !== undefined && { tenant: block.tenant }),
     ...(block.client_id !== undefined && { clientId: block.client_id }),

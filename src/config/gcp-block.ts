@@ -46,8 +46,8 @@ const fields = {
   service_account_file: optional(path, "JSON file with a service account's key, for `service_account_file`."),
   endpoint: optional(
     endpoint,
-    'A private or regional endpoint, or a simulator. HTTPS, and neither loopback nor link-local, unless it is listed ' +
-      "under `trusted_endpoints` in the daemon's file.",
+    'A private or regional endpoint, or a simulator. HTTPS and at googleapis.com, unless it is listed under ' +
+      "`trusted_endpoints` in the daemon's file: calls carry keyproxy's token, which is good for other keys too.",
     "Google's own",
   ),
 };
@@ -64,9 +64,20 @@ const credentialFiles = {
 export function gcpBlock(trustedEndpoints: readonly string[]): Shape<GcpBlock> {
   return section(fields, (values, block) => {
     if (values.credential !== undefined) checkCredential(values.credential, block);
-    const trouble = values.endpoint === undefined ? undefined : endpointProblem(values.endpoint, trustedEndpoints);
+    const trouble = values.endpoint === undefined ? undefined : hostProblem(values.endpoint, trustedEndpoints);
     if (trouble !== undefined) block.problem('endpoint', trouble);
   });
+}
+
+/**
+ * A call to Cloud KMS carries a bearer token, and one of keyproxy's own identity opens the keys of every customer who
+ * trusts it. So a tenant's file names hosts of Google's alone; others are the operator's to trust.
+ */
+function hostProblem(origin: string, trusted: readonly string[]): string | undefined {
+  const trouble = endpointProblem(origin, trusted);
+  if (trouble !== undefined || trusted.includes(origin)) return trouble;
+  if (new URL(origin).hostname.endsWith('.googleapis.com')) return undefined;
+  return "is not at googleapis.com; use another, or list it under trusted_endpoints in the daemon's file";
 }
 
 function checkCredential(credential: GcpBlock['credential'], block: Section): void {

@@ -1,7 +1,8 @@
 /**
  * The checks of a credential configuration of type `external_account`. It comes with a tenant's file, and it says
- * where tokens go and where they come from; so it is followed to Google, to the authorities of the daemon's file, and
- * nowhere else (https://cloud.google.com/docs/authentication/external/externally-sourced-credentials).
+ * where tokens go and where they come from; so it is followed to Google's own token services, to the authorities of the
+ * daemon's file, and nowhere else (https://cloud.google.com/docs/authentication/external/externally-sourced-credentials).
+ * Any other host of Google's is one where anybody may have a place to keep what he is sent, a storage bucket say.
  */
 import type { Authorities } from '../authorities.ts';
 import { textField, unusableFile } from './credential-file.ts';
@@ -18,6 +19,23 @@ export interface FederationConfig {
 
 const impersonationPath =
   /^\/v1\/projects\/-\/serviceAccounts\/([a-z0-9.-]{1,128}@[a-z0-9.-]{1,128}):generateAccessToken$/;
+/**
+ * Hosts of a service: its global one, with mutual TLS, by region, and behind Private Service Connect
+ * (https://cloud.google.com/vpc/docs/regional-service-endpoints, https://google.aip.dev/auth/4117).
+ */
+const googleHosts = { sts: hostsOf('sts'), iamcredentials: hostsOf('iamcredentials') } as const;
+
+function hostsOf(service: string): RegExp {
+  const label = '[a-z0-9-]+';
+  const names = [
+    `(?:${label}\\.)?${service}(?:\\.mtls)?`,
+    `${service}\\.${label}(?:\\.rep)?(?:\\.mtls)?`,
+    `${label}-${service}(?:\\.mtls)?`,
+    `${service}-${label}\\.p(?:\\.mtls)?`,
+  ];
+  return new RegExp(`^(?:${names.join('|')})\\.googleapis\\.com$`);
+}
+
 /** Where clouds tell a machine who it is; plain HTTP by nature. */
 const metadataHosts = ['169.254.169.254', '[fd00:ec2::254]', 'metadata.google.internal'];
 
@@ -29,7 +47,7 @@ export function federationConfig(
   if (json['type'] !== 'external_account') throw unusableFile(`the file of ${setting} is not of type external_account`);
   checkSource(json, setting);
   const tokenUrl = textField(json, 'token_url', setting);
-  if (!isAuthority(tokenUrl, authorities.gcpSts)) throw elsewhere('token_url', 'gcp.sts_endpoint', setting);
+  if (!isAuthority(tokenUrl, 'sts', authorities.gcpSts)) throw elsewhere('token_url', 'gcp.sts_endpoint', setting);
   return {
     audience: textField(json, 'audience', setting),
     subjectTokenType: textField(json, 'subject_token_type', setting),
@@ -44,11 +62,11 @@ function impersonationOf(
 ): Pick<FederationConfig, 'impersonation'> {
   const url = json['service_account_impersonation_url'];
   if (url === undefined) return {};
-  if (typeof url !== 'string' || !isAuthority(url, authorities.gcpIam)) {
+  if (typeof url !== 'string' || !isAuthority(url, 'iamcredentials', authorities.gcpIam)) {
     throw elsewhere('service_account_impersonation_url', 'gcp.iam_endpoint', setting);
   }
   const { origin, pathname } = new URL(url);
-  const email = impersonationPath.exec(decodeURIComponent(pathname))?.[1];
+  const email = impersonationPath.exec(pathname.replace(/%40/, '@'))?.[1];
   if (email === undefined) {
     throw unusableFile(`the service_account_impersonation_url in the file of ${setting} names no service account`);
   }
@@ -83,15 +101,16 @@ function checkSource(json: Fields, setting: string): void {
   }
 }
 
-function isAuthority(text: string, authority: string | undefined): boolean {
+/** Whether a URL leads to the daemon's own authority, or to one of Google's hosts of `service`, global or regional. */
+function isAuthority(text: string, service: keyof typeof googleHosts, authority: string | undefined): boolean {
   const url = URL.parse(text);
-  if (url === null) return false;
+  if (url === null || url.username !== '' || url.password !== '') return false;
   if (authority !== undefined && url.origin === new URL(authority).origin) return true;
-  return url.protocol === 'https:' && url.port === '' && /^([a-z0-9-]+\.)+googleapis\.com$/.test(url.hostname);
+  return url.protocol === 'https:' && url.port === '' && googleHosts[service].test(url.hostname);
 }
 
 function elsewhere(field: string, authority: string, setting: string) {
   return unusableFile(
-    `the ${field} in the file of ${setting} is neither at googleapis.com nor what ${authority} in the daemon's file names`,
+    `the ${field} in the file of ${setting} is neither Google's own nor what ${authority} in the daemon's file names`,
   );
 }

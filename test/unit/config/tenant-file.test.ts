@@ -131,7 +131,7 @@ test('a key of each provider is read with each of its credentials, and its paths
       provider: 'gcp_kms',
       keyName: 'projects/example.com:initech/locations/global/keyRings/old/cryptoKeys/cmk',
       credential: { kind: 'service_account_file', file: '/run/secrets/initech.json' },
-      endpoint: 'https://kms.example.com',
+      endpoint: 'https://cloudkms-initech.p.googleapis.com',
     },
     {
       provider: 'gcp_kms',
@@ -267,6 +267,33 @@ describe('an endpoint of a tenant may not be this machine', () => {
     expect(problems.map(({ line, path }) => ({ line, path }))).toEqual([
       { line: 7, path: 'encryption.aws_kms.endpoint' },
     ]);
+  });
+});
+
+describe('an endpoint of Cloud KMS, which is sent a token that is good for other keys too', () => {
+  const withEndpoint = (endpoint: string, trustedEndpoints: readonly string[] = []) =>
+    parseTenantFile(
+      `customer: a\ntenant_id: a\nencryption:\n  provider: gcp_kms\n  gcp_kms:\n    key_name: projects/p/locations/l/keyRings/r/cryptoKeys/k\n    endpoint: "${endpoint}"\n`,
+      'f.yaml',
+      { ...strict, trustedEndpoints },
+    ).problems.map(({ line, path }) => ({ line, path }));
+
+  test.each([
+    'https://cloudkms.googleapis.com',
+    'https://cloudkms.us-east1.rep.googleapis.com',
+    'https://cloudkms-acme.p.googleapis.com:443',
+  ])('%s is accepted', (endpoint) => {
+    expect(withEndpoint(endpoint)).toEqual([]);
+  });
+
+  test.each([
+    'https://kms.example.com',
+    'https://cloudkms.googleapis.com.example.com',
+    'https://cloudkms-googleapis.com',
+    'http://cloudkms.googleapis.com',
+  ])('%s is refused, unless the daemon trusts it', (endpoint) => {
+    expect(withEndpoint(endpoint)).toEqual([{ line: 7, path: 'encryption.gcp_kms.endpoint' }]);
+    expect(withEndpoint(endpoint, [endpoint])).toEqual([]);
   });
 });
 

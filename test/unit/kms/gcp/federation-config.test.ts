@@ -69,11 +69,35 @@ describe('a credential configuration of an external account', () => {
     'https://sts.googleapis.com@evil.example/v1/token',
     'https://sts.googleapis.com:444/v1/token',
     'https://googleapis.com/v1/token#x',
+    'https://storage.googleapis.com/upload/storage/v1/b/collector/o?uploadType=media&name=token',
+    'https://pubsub.googleapis.com/v1/projects/p/topics/t:publish',
+    'https://iamcredentials.googleapis.com/v1/token',
+    'https://sts.evil.run.googleapis.com/v1/token',
+    'https://user:password@sts.googleapis.com/v1/token',
     'file:///etc/passwd',
     '',
     7,
   ])('does not go to %j', (token_url) => {
     expect(() => federationConfig({ ...good, token_url }, options)).toThrow(KmsError);
+  });
+
+  it.each([
+    'https://sts.googleapis.com/v1/token',
+    'https://sts.mtls.googleapis.com/v1/token',
+    'https://us-east1.sts.googleapis.com/v1/token',
+    'https://sts.us-east1.rep.googleapis.com/v1/token',
+    'https://us-east1-sts.googleapis.com/v1/token',
+    'https://sts-acme.p.googleapis.com/v1/token',
+  ])('goes to %s', (token_url) => {
+    expect(federationConfig({ ...good, token_url }, options).tokenUrl).toBe(token_url);
+  });
+
+  it.each([
+    ['another service of Google’s', account.replace('iamcredentials', 'storage')],
+    ['a name that is none', 'https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/%zz'],
+  ])('does not act as a service account by %s', (_, service_account_impersonation_url) => {
+    const read = () => federationConfig({ ...good, service_account_impersonation_url }, options);
+    expect(read).toThrow(KmsError);
   });
 
   it('throws nothing but a fault of the configuration, whatever the file holds', () => {
