@@ -28,7 +28,7 @@ export class Proof implements Disposable {
   #provenAt = Number.NEGATIVE_INFINITY;
   /** Answers to questions that were sent before this time prove nothing any more. */
   #refusedAt = Number.NEGATIVE_INFINITY;
-  #asking: Promise<void> | undefined;
+  #question: { readonly sentAt: number; readonly answer: Promise<void> } | undefined;
 
   constructor(options: ProofOptions) {
     this.#options = options;
@@ -49,16 +49,14 @@ export class Proof implements Disposable {
   }
 
   /**
-   * Returns at once where there is a proof; else asks, or waits for the question that is under way. Throws a
-   * `KmsError`: what the question failed with, or an outage where `signal` ended the wait.
+   * Returns at once where there is a proof; else asks, or waits for the question that is under way, unless the service
+   * has said no since that was sent. Throws a `KmsError`: what the question failed with, or an outage where `signal`
+   * ended the wait.
    */
   async ensure(signal: AbortSignal): Promise<void> {
     if (this.#holds()) return;
-    this.#asking ??= this.#ask().finally(() => {
-      this.#asking = undefined;
-    });
     try {
-      await untilAborted(this.#asking, signal);
+      await untilAborted(this.#answer(), signal);
     } catch (error) {
       throw error instanceof KmsError ? error : this.#gaveUp(error);
     }
@@ -74,8 +72,19 @@ export class Proof implements Disposable {
     return clock.monotonic() - this.#provenAt < proofMs;
   }
 
-  async #ask(): Promise<void> {
+  /** The answer to a question that was sent after the last no. */
+  #answer(): Promise<void> {
+    if (this.#question !== undefined && this.#question.sentAt > this.#refusedAt) return this.#question.answer;
     const sentAt = this.#options.clock.monotonic();
+    const answer = this.#ask(sentAt).finally(() => {
+      if (this.#question === question) this.#question = undefined;
+    });
+    const question = { sentAt, answer };
+    this.#question = question;
+    return answer;
+  }
+
+  async #ask(sentAt: number): Promise<void> {
     await this.#options.ask(this.#end.signal);
     this.succeeded(sentAt);
   }

@@ -47,6 +47,8 @@ const renewalSpread = 0.1;
 const shortestPause = 500;
 /** Between renewals that got no answer. */
 const retryBackoff: Backoff = { baseMs: 1_000, capMs: 30_000 };
+/** For this long credentials that were renewed because a service found them stale count as fresh, in milliseconds. */
+const freshMs = 1_000;
 /** For this long a refusal answers for itself, in milliseconds; after it a call asks again. */
 const refusalHoldsMs = 1_000;
 
@@ -56,6 +58,8 @@ export class RenewingCredentials<C extends Expiring> implements Disposable {
   #renewal: Promise<C> | undefined;
   #timer: Timer | undefined;
   #failures = 0;
+  /** When they were last renewed because a service had found them stale, on the monotonic clock. */
+  #freshAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(options: RenewingOptions<C>) {
@@ -91,6 +95,19 @@ export class RenewingCredentials<C extends Expiring> implements Disposable {
     const state = this.#state;
     if (state.kind === 'held' && state.identity !== used) return Promise.resolve(state.identity);
     return this.#joinRenewal(signal);
+  }
+
+  /**
+   * As `renew`, but `used` is returned as it is where it is itself the fruit of such a renewal, and fresh. A service that
+   * takes no credentials at all, be it by one tenant's configuration, would else have every call log in, on behalf of an
+   * identity that other tenants share.
+   */
+  async renewUnlessFresh(used: C, signal: AbortSignal): Promise<C> {
+    const { clock } = this.#options;
+    if (this.#inHand() === used && clock.monotonic() - this.#freshAt < freshMs) return used;
+    const renewed = await this.renew(used, signal);
+    if (renewed !== used) this.#freshAt = clock.monotonic();
+    return renewed;
   }
 
   [Symbol.dispose](): void {

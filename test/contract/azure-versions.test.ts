@@ -114,6 +114,27 @@ describe('versions of a key of Azure', () => {
     await opened(service, fresh);
   });
 
+  it('is not taken away by an old version that is disabled, while the vault does not say which is the newest', async () => {
+    const owned = world.create();
+    await using service = world.open(owned);
+    const [old, first] = [await generated(service), owned.version];
+    owned.rotate();
+    world.clock.skip(minute);
+    const fresh = await generated(service);
+    owned.setEnabled(false, first);
+    const reads = { service: 'vault', operation: 'getKey', key: owned.name } as const;
+    using _silence = removed(world.azure.faults.add({ ...reads, fault: { kind: 'throttle' } }));
+    const calls = world.counting(owned);
+    const { fault } = await failureOf(service.unwrap({ entry: old, context, signal: never }));
+    expect(fault).toEqual({ kind: 'refusal', reason: 'KEY_DISABLED', keyWide: false });
+    // Nor does it cost a proof of the version in use.
+    await generated(service);
+    expect(calls()).toEqual(['unwrapKey', 'getKey']);
+    owned.setEnabled(false);
+    const gone = await failureOf(service.unwrap({ entry: fresh, context, signal: never }));
+    expect(gone.fault).toEqual({ kind: 'refusal', reason: 'KEY_DISABLED', keyWide: true });
+  });
+
   it('opens entries of many versions at a time with a few clients', async () => {
     const owned = world.create();
     await using service = world.open(owned, { proofMs: 0 });
@@ -132,3 +153,7 @@ describe('versions of a key of Azure', () => {
     await opened(key.service, entry);
   });
 });
+
+function removed(rule: { remove(): void }): Disposable {
+  return { [Symbol.dispose]: () => rule.remove() };
+}

@@ -12,6 +12,8 @@ export interface AskedKey {
   readonly config: AzureKeyConfig;
   /** The version of an entry; absent where the key itself was read. */
   readonly version?: string;
+  /** The version that new data goes under, where it is known. */
+  readonly current?: string;
 }
 
 /**
@@ -44,7 +46,10 @@ async function whyMissing(error: KmsError, asked: AskedKey, signal: AbortSignal)
   return as(error, { kind: 'refusal', reason: 'KEY_PENDING_DELETION', keyWide: true }, advice);
 }
 
-/** A version that is switched off while a newer one is on takes its own entries along, and no others. */
+/**
+ * A version that is switched off while a newer one is on takes its own entries along, and no others. Where the vault
+ * does not tell which is the newest, an entry of another version than the one in use must not take the key along.
+ */
 async function howWide(
   error: KmsError,
   fault: KmsFault & { kind: 'refusal' },
@@ -52,8 +57,9 @@ async function howWide(
   signal: AbortSignal,
 ): Promise<KmsError> {
   if (asked.version === undefined) return error;
-  const newest = await newestOf(asked, signal);
-  const isOld = newest !== undefined && newest.version !== asked.version && newest.enabled;
+  const { version, current = version } = asked;
+  const newest = (await newestOf(asked, signal)) ?? { version: current, enabled: true };
+  const isOld = newest.version !== version && newest.enabled;
   return isOld ? as(error, { ...fault, keyWide: false }) : error;
 }
 

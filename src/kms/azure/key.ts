@@ -98,10 +98,18 @@ export class AzureKey implements KeyService {
       if (version === this.#wrapping?.version) this.#proof.succeeded(sentAt);
       return plaintext;
     } catch (error) {
-      const failure = await explained(error, { calls: this.#calls, config: this.#config, version }, deadline.signal);
-      if (failure.fault.kind === 'refusal') this.#proof.refused();
-      throw failure;
+      throw await this.#refusedOr(error, version, deadline.signal);
     }
+  }
+
+  /** The failure of an unwrap. A no about an old version says nothing about the one that new data goes under. */
+  async #refusedOr(error: unknown, version: string, signal: AbortSignal): Promise<KmsError> {
+    const current = this.#wrapping?.version ?? this.#config.keyVersion;
+    const asked = { calls: this.#calls, config: this.#config, version, ...(current !== undefined && { current }) };
+    const failure = await explained(error, asked, signal);
+    const { fault } = failure;
+    if (fault.kind === 'refusal' && (fault.keyWide || version === current)) this.#proof.refused();
+    return failure;
   }
 
   async inspect({ signal }: { context: EncryptionContext; signal: AbortSignal }): Promise<Finding[]> {

@@ -123,7 +123,8 @@ export class VaultCalls implements Disposable {
       const { credentials } = this.#lease ?? {};
       // A login that failed is no stale token: it has just been tried.
       if (credentials === undefined || error.details.operation !== operation) throw error;
-      await credentials.renew(used ?? credentials.held(), signal);
+      const sent = used ?? credentials.held();
+      if ((await credentials.renewUnlessFresh(sent, signal)) === sent) throw error;
       return await attempt();
     }
   }

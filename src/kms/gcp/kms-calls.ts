@@ -100,7 +100,8 @@ export class KmsCalls implements Disposable {
       return await this.#send(subject, request, { token: used, signal });
     } catch (error) {
       if (!(error instanceof KmsError) || error.fault.kind !== 'credentials') throw error;
-      const token = await tokens.renew(used, signal);
+      const token = await tokens.renewUnlessFresh(used, signal);
+      if (token === used) throw error;
       return await this.#send(subject, request, { token, signal });
     }
   }

@@ -115,6 +115,23 @@ describe('a proof that a key may be used', () => {
     expect(asked()).toBe(1 + 1);
   });
 
+  it('takes no yes to a question that was sent before a refusal', async () => {
+    const { clock, proof, asked } = world();
+    const before = proof.ensure(never);
+    clock.advance(1);
+    proof.refused();
+    clock.advance(1);
+    const after = proof.ensure(never);
+    expect(asked).toHaveLength(2);
+    asked[0]?.yes();
+    await before;
+    const together = proof.ensure(never);
+    expect(asked).toHaveLength(2);
+    asked[1]?.no(disabled);
+    await expect(after).rejects.toBe(disabled);
+    await expect(together).rejects.toBe(disabled);
+  });
+
   it('ends its question when it is disposed of', async () => {
     const { proof, asked } = world();
     const waiting = proof.ensure(never);

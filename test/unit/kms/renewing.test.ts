@@ -187,6 +187,20 @@ describe('RenewingCredentials', () => {
     expect(sts.calls).toBe(2);
   });
 
+  it('renews once a second at most where a service takes no credentials at all, and no less often than that', async () => {
+    const sts = new FakeSts();
+    const staleCall = async () => {
+      const used = await sts.credentials.current(never);
+      return (await sts.credentials.renewUnlessFresh(used, never)) !== used;
+    };
+    expect(await staleCall()).toBe(true);
+    expect(await Promise.all(Array.from({ length: 20 }, staleCall))).toEqual(Array(20).fill(false));
+    expect(sts.calls).toBe(2);
+    await sts.clock.advance(1_000);
+    expect(await staleCall()).toBe(true);
+    expect(sts.calls).toBe(3);
+  });
+
   it('lets a caller give up its wait, and goes on for the others', async () => {
     const sts = new FakeSts();
     sts.answers = 'hang';
