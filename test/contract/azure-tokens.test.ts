@@ -99,6 +99,22 @@ describe('tokens', () => {
     await used(opened);
   });
 
+  it('of an application that the customer’s directory knows no longer may mean a refusal', async () => {
+    const application = world.newApplication();
+    const { service } = await world.withSecret(application);
+    await using opened = service;
+    await used(opened);
+    const fault = { kind: 'error', code: 'AADSTS700016', status: 400 } as const;
+    world.azure.faults.add({ service: 'entra', operation: 'token', fault });
+    world.azure.expireTokens();
+    const failure = await failureOf(opened.generate(request));
+    expect(failure.fault).toEqual({ kind: 'ambiguous', reason: 'ROLE_DENIED' });
+    expect(failure.details).toMatchObject({
+      providerCode: 'AADSTS700016',
+      advice: expect.stringContaining('client_id'),
+    });
+  });
+
   it('of another directory than the vault’s are our own fault', async () => {
     const application = world.azure.createApplication({ tenant: '11111111-2222-3333-4444-555555555555' });
     const { service } = await world.withSecret(application);

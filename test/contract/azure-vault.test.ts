@@ -1,7 +1,11 @@
 /** What passes between keyproxy and a vault beside wrapping, and what a look at a key finds. */
+import { once } from 'node:events';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openAzureKey } from '../../src/kms/azure/open.ts';
 import type { SimulatedKey } from '../simulators/azure/simulated-key.ts';
+import { makeAuthority } from '../support/certificates.ts';
 import { day, generated, minute, request } from './azure-calls.ts';
 import { AzureWorld } from './azure-world.ts';
 import { context, failureOf, never } from './calls.ts';
@@ -13,8 +17,13 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]());
 
 describe('what an Azure vault asks for', () => {
-  const open = (owned: SimulatedKey, isTrusted: boolean, ca: string | undefined = world.azure.ca) => {
-    const config = { provider: 'azure_kv', vaultUrl: world.azure.vaultUrl, keyName: owned.name } as const;
+  const open = (
+    owned: Pick<SimulatedKey, 'name'>,
+    isTrusted: boolean,
+    ca: string | undefined = world.azure.ca,
+    vaultUrl: string = world.azure.vaultUrl,
+  ) => {
+    const config = { provider: 'azure_kv', vaultUrl, keyName: owned.name } as const;
     return openAzureKey(
       { ...config, ...world.secretIdentity() },
       {
@@ -35,6 +44,33 @@ describe('what an Azure vault asks for', () => {
     expect(fault).toEqual({ kind: 'config', reason: 'KEY_SERVICE_MISCONFIGURED' });
     expect(details).toMatchObject({ providerCode: 'ForeignChallenge', advice: expect.stringContaining('vault_url') });
     expect(world.azure.count('token')).toBe(logins);
+  });
+
+  it('gets no token for anything but keys, however much the vault is trusted', async () => {
+    const authority = await makeAuthority();
+    const { authorityHost, tenant } = world.azure;
+    let tokens = 0;
+    const server = createServer(await authority.issue(), (incoming, answer) => {
+      if (incoming.headers.authorization !== undefined) tokens++;
+      const resource = 'https://management.azure.com';
+      const challenge = `Bearer authorization="${authorityHost}/${tenant}", resource="${resource}"`;
+      answer.writeHead(401, { 'www-authenticate': challenge }).end();
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const vaultUrl = `https://127.0.0.1:${port}`;
+    const logins = world.azure.count('token');
+    {
+      await using service = open({ name: 'k' }, true, authority.ca, vaultUrl);
+      const { fault, details } = await failureOf(service.generate(request));
+      expect(fault).toEqual({ kind: 'config', reason: 'KEY_SERVICE_MISCONFIGURED' });
+      expect(details.providerCode).toBe('ForeignChallenge');
+    }
+    expect(tokens).toBe(0);
+    expect(world.azure.count('token')).toBe(logins);
+    server.closeAllConnections();
+    server.close();
   });
 
   it('goes to no vault whose certificate is not trusted, which is an outage with a next step', async () => {

@@ -32,3 +32,12 @@ export function cloudOf(vaultUrl: string): AzureCloud | undefined {
   const { hostname } = new URL(vaultUrl);
   return clouds.find(({ suffix }) => hostname.endsWith(suffix));
 }
+
+/**
+ * Whether a token for `scope` may go to a vault: it is one for keys, or good nowhere but at the vault's own host. A
+ * private endpoint is trusted with keys; it is not to ask for the power over a whole subscription.
+ */
+export function isForKeys(scope: string, vaultUrl: string): boolean {
+  if (clouds.some((cloud) => cloud.scope === scope)) return true;
+  return URL.parse(scope)?.hostname === new URL(vaultUrl).hostname;
+}

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import { startDeadline } from '../deadline.ts';
+import { KmsError } from '../fault.ts';
 import { RenewingCredentials } from '../renewing.ts';
 import { type AzureIdentity, type AzureToken, logIn } from './login.ts';
 import { AzureWire } from './wire.ts';
@@ -104,10 +105,20 @@ export class AzureCredentials implements Disposable {
 
   #renewing(identity: AzureIdentity): RenewingCredentials<AzureToken> {
     const { clock, random, timeoutMs } = this.#options;
-    const fetch = async () => {
+    const fetch = async (held: AzureToken | undefined) => {
       using deadline = startDeadline(clock, timeoutMs);
-      return await logIn(identity, { wire: this.#wire, clock, signal: deadline.signal });
+      const login = logIn(identity, { wire: this.#wire, clock, signal: deadline.signal });
+      return await (held === undefined ? login : login.catch(changed));
     };
     return new RenewingCredentials({ provider: 'azure_kv', clock, random, timeoutMs, fetch });
   }
+}
+
+/**
+ * The failure of a login like one that has succeeded: what it names was right then, so if the directory does not know it
+ * now, somebody has removed keyproxy's application from it. That may be the customer's way to say no.
+ */
+function changed(error: unknown): never {
+  if (!(error instanceof KmsError) || error.fault.kind !== 'config') throw error;
+  throw new KmsError({ kind: 'ambiguous', reason: 'ROLE_DENIED' }, error.details);
 }

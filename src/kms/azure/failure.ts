@@ -19,6 +19,7 @@ export interface FailedCall {
 const provider = 'azure_kv';
 const unavailable: FaultRow = { fault: { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' } };
 const throttled: FaultRow = { fault: { kind: 'outage', reason: 'KEY_SERVICE_THROTTLED' } };
+const foreignCode = 'ForeignChallenge';
 const foreign: FaultRow = {
   fault: { kind: 'config', reason: 'KEY_SERVICE_MISCONFIGURED' },
   advice: 'check vault_url: what answers there asks for a token that is not for this vault',
@@ -54,7 +55,7 @@ export function vaultError(
   };
   // The library does not go on where what is asked for has nothing to do with the host that asks.
   if (answer.status === 401 && !outcome.authorized && outcome.challenges) {
-    return answered(foreign, outcome, { ...call, code: 'ForeignChallenge' });
+    return answered(foreign, outcome, { ...call, code: foreignCode });
   }
   // A managed HSM says nothing more than that it wants another token.
   const bare = answer.status === 401 && outcome.challenges ? { code: 'Unauthorized', ...answer } : answer;
@@ -72,6 +73,12 @@ export function loginError(thrown: unknown, outcome: Outcome, call: FailedCall):
   const row = sortLogin(outcome.status, number === undefined ? undefined : String(number), name);
   const requestId = typeof traceId === 'string' && uuidPattern.test(traceId) ? { requestId: traceId } : {};
   return answered(row, { ...outcome, ...requestId }, { ...call, ...named(number ? `AADSTS${number}` : name) });
+}
+
+/** The error for a vault that asks for a token which is none of its business. */
+export function foreignChallenge(): KmsError {
+  const details = { provider, operation: 'GetToken', providerCode: foreignCode };
+  return new KmsError(foreign.fault, foreign.advice === undefined ? details : { ...details, advice: foreign.advice });
 }
 
 /** The error for a call whose answer came with success and yet is none: fields that are missing. */

@@ -5,11 +5,11 @@ import { SecretBytes } from '../../base/secret.ts';
 import { untilAborted } from '../../base/until-aborted.ts';
 import { gaveUp, KmsError } from '../fault.ts';
 import type { AzureKeyConfig } from '../key-config.ts';
-import { cloudOf } from './clouds.ts';
+import { cloudOf, isForKeys } from './clouds.ts';
 import type { AzureCredentialLease, AzureCredentials } from './credentials.ts';
 import type { WrapAlgorithm } from './entry.ts';
 import { Exchange } from './exchange.ts';
-import { incompleteAnswer, vaultError } from './failure.ts';
+import { foreignChallenge, incompleteAnswer, vaultError } from './failure.ts';
 import { type FaultTable, readFaults, unwrapFaults, wrapFaults } from './faults.ts';
 import { type GuardedClient, VaultClients } from './vault-clients.ts';
 import { AzureWire } from './wire.ts';
@@ -145,6 +145,8 @@ export class VaultCalls implements Disposable {
    * at once it asks before each request, gets what is held, and keeps none. What it says of a directory is not read.
    */
   async #token(scope: string) {
+    // For all other hosts the library itself has seen to it that the scope is a part of the host's name.
+    if (this.#options.isTrusted && !isForKeys(scope, this.#config.vaultUrl)) throw foreignChallenge();
     this.#lease ??= this.#leaseFor(scope);
     const { token } = await this.#lease.credentials.current(everybodys);
     return { token, expiresOnTimestamp: 0 };

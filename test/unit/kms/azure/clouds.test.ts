@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { cloudOf } from '../../../../src/kms/azure/clouds.ts';
+import { cloudOf, isForKeys } from '../../../../src/kms/azure/clouds.ts';
 
 it.each([
   ['https://acme.vault.azure.net', 'https://vault.azure.net/.default', 'https://login.microsoftonline.com'],
@@ -26,4 +26,17 @@ it.each([
   'https://acmevault.azure.net',
 ])('%s is a host of no cloud that is known', (vaultUrl) => {
   expect(cloudOf(vaultUrl)).toBeUndefined();
+});
+
+it.each([
+  ['https://vault.azure.net/.default', true],
+  ['https://managedhsm.azure.cn/.default', true],
+  ['https://kms.example.com:8443//.default', true],
+  ['https://management.azure.com/.default', false],
+  ['https://example.com/.default', false],
+  ['https://vault.azure.net.example.com/.default', false],
+  ['api://11111111-2222-3333-4444-555555555555/.default', false],
+  ['', false],
+])('a token for %j may go to a private endpoint: %s', (scope, may) => {
+  expect(isForKeys(scope, 'https://kms.example.com:8443')).toBe(may);
 });
