@@ -191,6 +191,29 @@ describe('an RSA key of Cloud KMS', () => {
     for (const each of [old, made]) await expectOpens(key.service, each);
   });
 
+  it('follows a rotation within five minutes, however much the old version is in use', async () => {
+    await using world = await GcpWorld.start({ steered: true });
+    await using key = await world.openKey({ ...rsa, proofMs: 60_000 });
+    const old = await key.service.generate(request);
+    const number = key.owned.rotate();
+    for (let i = 0; i < 6; i++) {
+      world.clock.skip(59_000);
+      await expectOpens(key.service, old);
+    }
+    const { entry } = await key.service.generate(request);
+    expect(key.service.describe(entry).keyVersion).toBe(String(number));
+  });
+
+  it('is misconfigured where its service does not open what its own public key wraps', async () => {
+    await using world = await GcpWorld.start();
+    await using key = await world.openKey(rsa);
+    const fault = { kind: 'error', code: 'INVALID_ARGUMENT', status: 0 } as const;
+    world.gcp.faults.add({ operation: 'AsymmetricDecrypt', fault });
+    const failure = await failureOf(key.service.generate(request));
+    expect(failure.fault).toEqual({ kind: 'config', reason: 'KEY_SERVICE_MISCONFIGURED' });
+    expect(failure.details.advice).toContain('public key');
+  });
+
   it('finds the newest of more versions than fit on a page, and none that is disabled', async () => {
     await using world = await GcpWorld.start();
     await using key = await world.openKey(rsa);

@@ -25,11 +25,15 @@ export interface RsaKeyOptions {
   readonly configured: string | undefined;
 }
 
+/** However much the key is in use: after this time a rotation has been noticed, in milliseconds. */
+const versionHoldsMs = 300_000;
+
 export class RsaKey implements Disposable {
   readonly #calls: KmsCalls;
   readonly #clock: Clock;
   readonly #versions: RsaVersions;
   readonly #proof: Proof;
+  #learnAgainAt = Number.POSITIVE_INFINITY;
 
   constructor(calls: KmsCalls, { clock, proofMs, configured }: RsaKeyOptions) {
     this.#calls = calls;
@@ -40,6 +44,11 @@ export class RsaKey implements Disposable {
 
   /** Wraps `plaintext`, which stays the caller's. */
   async wrap({ plaintext, signal }: { plaintext: SecretBytes; signal: AbortSignal }): Promise<WrappedKey> {
+    if (this.#clock.monotonic() >= this.#learnAgainAt) {
+      // Only a question looks for a newer version, and unwraps of everyday traffic would keep it from being asked.
+      this.#learnAgainAt = this.#clock.monotonic() + versionHoldsMs;
+      this.#proof.refused();
+    }
     await this.#proof.ensure(signal);
     const version = await this.#versions.current(signal);
     return { version: version.version, ciphertext: encrypted(version, plaintext.reveal()) };
@@ -93,8 +102,11 @@ export class RsaKey implements Disposable {
       using received = await this.#decrypt({ version: version.version, ciphertext }, signal);
       if (!equalInConstantTime(sent.reveal(), received.reveal())) throw otherKey();
     } catch (error) {
+      // Its data are ours: what does not open here is no fault of an entry.
+      if (error instanceof KmsError && error.fault.kind === 'data') throw notItsPair(error);
       throw this.#met(error, version.version);
     }
+    this.#learnAgainAt = this.#clock.monotonic() + versionHoldsMs;
   }
 
   /**
@@ -126,4 +138,10 @@ function encrypted({ publicKey, algorithm }: RsaVersion, plaintext: Buffer): Buf
 /** What was unwrapped is not what was wrapped: public key and version do not belong together. */
 function otherKey(): KmsError {
   return unusableAnswer('asymmetricDecrypt', 'OTHER_KEY');
+}
+
+/** What was wrapped with the public key is not valid to the service that showed it. */
+function notItsPair({ details }: KmsError): KmsError {
+  const advice = 'check key_name and endpoint: the service does not open what is wrapped with the public key it shows';
+  return new KmsError({ kind: 'config', reason: 'KEY_SERVICE_MISCONFIGURED' }, { ...details, advice });
 }
