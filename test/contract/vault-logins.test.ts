@@ -145,6 +145,30 @@ describe('a login with AppRole', () => {
   });
 });
 
+it.each(['https://kubernetes.default.svc', 'vault-of-acme'])(
+  'a login with an AppRole never shows a token in the place of a secret id: %s',
+  async (audience) => {
+    await using world = await VaultWorld.start();
+    const { token } = world.vault.kubernetes({ role: 'keyproxy', audience: 'vault-of-acme', policies: [] });
+    await using key = await world.openRoleKey();
+    await writeFile(key.secretIdFile, token({ audience }));
+    const error = await failureOf(generate(key.service));
+    expect(error.fault).toEqual(misconfigured);
+    expect(error.details).toMatchObject({ providerCode: 'FileHoldsToken' });
+    expect(world.vault.calls).toEqual([]);
+  },
+);
+
+it('a login reads no file that is none: a device has no end', async () => {
+  await using world = await VaultWorld.start();
+  await using key = await world.openRoleKey();
+  const auth = { ...key.config.auth, secretIdFile: '/dev/zero' } as typeof key.config.auth;
+  await using service = world.open({ ...key.config, auth });
+  expect((await failureOf(generate(service))).details).toMatchObject({ providerCode: 'FileUnreadable' });
+  await using other = world.open({ ...key.config, caFile: '/dev/zero' });
+  expect((await failureOf(generate(other))).details).toMatchObject({ providerCode: 'FileUnreadable' });
+});
+
 describe('a login with Kubernetes', () => {
   async function world() {
     const world = await VaultWorld.start();
@@ -174,17 +198,18 @@ describe('a login with Kubernetes', () => {
     expect(setting.world.vault.count('kubernetes-login', { outcome: 'ok' })).toBe(2);
   });
 
-  it.each(['https://kubernetes.default.svc', ['sts.amazonaws.com', 'vault-of-other']] as const)(
-    'never shows a token that is for somebody else: %s',
-    async (audience) => {
-      await using setting = await world();
-      await using service = await setting.open(setting.role.token({ audience }));
-      const error = await failureOf(generate(service));
-      expect(error.fault).toEqual(misconfigured);
-      expect(error.details).toMatchObject({ providerCode: 'AudienceDiffers' });
-      expect(setting.world.vault.calls).toEqual([]);
-    },
-  );
+  it.each([
+    'https://kubernetes.default.svc',
+    ['sts.amazonaws.com', 'vault-of-other'],
+    ['vault-of-acme', 'https://kubernetes.default.svc'],
+  ] as const)('never shows a token that is for somebody else, too: %s', async (audience) => {
+    await using setting = await world();
+    await using service = await setting.open(setting.role.token({ audience }));
+    const error = await failureOf(generate(service));
+    expect(error.fault).toEqual(misconfigured);
+    expect(error.details).toMatchObject({ providerCode: 'AudienceDiffers' });
+    expect(setting.world.vault.calls).toEqual([]);
+  });
 
   it.each(['no-token', 'a.b.c', 'eyJhbGciOiJub25lIn0.bnVsbA.x'])('never shows what is no token: %s', async (token) => {
     await using setting = await world();

@@ -88,6 +88,8 @@ export class Connection implements Disposable {
       signal.addEventListener('abort', abort, { once: true });
       outgoing.once('socket', (socket) => {
         isConnected = !socket.connecting;
+        // A connection that is used again connects no more: listeners would pile up on it, with all that they hold.
+        if (isConnected) return;
         socket.once(this.#url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
           isConnected = true;
         });

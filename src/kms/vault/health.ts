@@ -2,6 +2,7 @@
  * Why a Vault does not serve: `sys/health` tells a sealed node from a standby and from one that is just not well. It
  * only makes a better sentence; whether something is an outage never depends on it.
  */
+import { untilAborted } from '../../base/until-aborted.ts';
 import { startDeadline } from '../deadline.ts';
 import { KmsError } from '../fault.ts';
 import type { VaultApi } from './api.ts';
@@ -53,7 +54,7 @@ export class Health {
   /** The same error with the node's condition in it, where that can be learned before `signal` ends. */
   async explain(error: KmsError, signal: AbortSignal): Promise<KmsError> {
     if (signal.aborted || !isUnexplained(error)) return error;
-    const condition = await this.#condition();
+    const condition = await untilAborted(this.#condition(), signal).catch(() => undefined);
     if (condition === undefined) return error;
     return new KmsError(error.fault, { ...error.details, providerCode: condition.code, advice: condition.advice });
   }

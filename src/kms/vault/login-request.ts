@@ -3,10 +3,10 @@
  * (Kubernetes), read from its file at each login. What was read never becomes a string that outlives the check.
  */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { KmsError } from '../fault.ts';
 import type { VaultAuth } from '../key-config.ts';
-import { fields, strings } from './fields.ts';
+import { fields } from './fields.ts';
 
 export interface LoginRequest {
   /** Below `/v1/`. */
@@ -34,6 +34,7 @@ export async function loginRequest(auth: VaultAuth): Promise<LoginRequest> {
     const secret = trimmed(content);
     if (!isPlain(secret)) throw unusable('FileMalformed', `put the bare secret into the file that ${file} names`);
     if (auth.method === 'kubernetes') checkAudience(secret, auth.audience);
+    else checkNoToken(secret);
     const head = Buffer.from(`{${JSON.stringify(roleField)}:${JSON.stringify(role)},${JSON.stringify(secretField)}:"`);
     const body = Buffer.allocUnsafeSlow(head.length + secret.length + 2);
     body.set(head, 0);
@@ -47,11 +48,15 @@ export async function loginRequest(auth: VaultAuth): Promise<LoginRequest> {
 }
 
 async function contentOf(path: string, file: string): Promise<Buffer> {
+  const found = await stat(path).catch(() => undefined);
+  // A device or a pipe has no end that reading could come to.
+  if (found?.isFile() !== true) throw unusable('FileUnreadable', `make ${file} name a file that keyproxy can read`);
+  if (found.size > maxFileBytes) {
+    throw unusable('FileTooLong', `make ${file} name the file with the secret; this one is far too long`);
+  }
   const content = await readFile(path).catch(() => undefined);
   if (content === undefined) throw unusable('FileUnreadable', `make ${file} name a file that keyproxy can read`);
-  if (content.length <= maxFileBytes) return content;
-  content.fill(0);
-  throw unusable('FileTooLong', `make ${file} name the file with the secret; this one is far too long`);
+  return content;
 }
 
 /** A view without blanks and line ends at both ends. */
@@ -68,15 +73,25 @@ function isPlain(secret: Buffer): boolean {
 }
 
 /**
- * Requires that a token is for this Vault. One that is for somebody else must not get there: whoever runs this Vault
- * could go on to use it where it is good (RFC 7519, section 4.1.3, `aud`).
+ * Requires that a token is for this Vault alone. One that is for somebody else, too, must not get there: whoever runs
+ * this Vault could go on to use it where it is good (RFC 7519, section 4.1.3, `aud`).
  */
 function checkAudience(token: Buffer, audience: string): void {
   const { aud } = claimsOf(token);
-  if (aud === audience || strings(aud).includes(audience)) return;
+  const audiences = Array.isArray(aud) ? aud : [aud];
+  if (audiences.length === 1 && audiences[0] === audience) return;
   throw unusable(
     'AudienceDiffers',
     'mount a projected token whose audience is the one of the vault block, and no other',
+  );
+}
+
+/** Requires that what goes out as a secret id is no token: it would get to this Vault whatever its audience is. */
+function checkNoToken(secret: Buffer): void {
+  if (Object.keys(claimsOf(secret)).length === 0) return;
+  throw unusable(
+    'FileHoldsToken',
+    'make secret_id_file name the file with the secret id: this one holds a token, which is shown to no AppRole login',
   );
 }
 

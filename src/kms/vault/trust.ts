@@ -18,7 +18,10 @@ export class TrustedAuthorities {
   async certificates(): Promise<string | undefined> {
     if (this.#file === undefined) return undefined;
     try {
-      const { mtimeMs, size, ino } = await stat(this.#file);
+      const found = await stat(this.#file);
+      // A device or a pipe has no end that reading could come to.
+      if (!found.isFile()) throw unreadable('FileUnreadable');
+      const { mtimeMs, size, ino } = found;
       const version = `${ino} ${mtimeMs} ${size}`;
       if (this.#read?.version === version) return this.#read.pem;
       const pem = size > maxBytes ? '' : await readFile(this.#file, 'latin1');

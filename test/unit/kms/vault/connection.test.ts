@@ -75,6 +75,20 @@ describe('a connection', () => {
     expect(ports.size).toBe(2);
   });
 
+  it('leaves nothing behind on a connection that many requests use', async () => {
+    const warnings: string[] = [];
+    const warned = ({ name }: Error) => warnings.push(name);
+    process.on('warning', warned);
+    await using setting = await serving((request, response) => {
+      request.resume();
+      response.end('{}');
+    });
+    for (let call = 0; call < 20; call++) await post(setting.connection, Buffer.from('{}'));
+    process.off('warning', warned);
+    // Node warns of listeners that pile up.
+    expect(warnings).toEqual([]);
+  });
+
   it('knows that what met a closed port cannot have arrived', async () => {
     const setting = await serving(() => {});
     await setting[Symbol.asyncDispose]();
