@@ -7,7 +7,9 @@
  *     half-open ──answer──────────────▶ closed      whatever the answer is: a refusal is one too
  *     half-open ──outage──────────────▶ open        for twice as long, up to a bound
  *
- * Throttling is an answer of a service that is well: it neither opens nor closes.
+ * Throttling is an answer of a service that is well: it neither opens nor closes. Nor does a fault of the data, which
+ * may have been found here before anything was sent: whoever hands in what does not open can neither hide an outage nor
+ * keep the way blocked.
  */
 import type { Clock } from '../base/clock.ts';
 import { DeadlinePassed } from './deadline.ts';
@@ -86,9 +88,17 @@ class CircuitBreaker {
 
   /** Counts a failure. A caller who gave up says nothing about the service, but must not keep the way blocked. */
   failed(error: unknown, signal: AbortSignal): void {
-    if (error instanceof KmsError && error.fault.kind !== 'outage') this.answered();
+    if (error instanceof KmsError && error.fault.kind === 'data') this.#learntNothing();
+    else if (error instanceof KmsError && error.fault.kind !== 'outage') this.answered();
     else if (isSilence(error) && !gaveUp(signal)) this.#outage(error.details);
     else if (this.#state.kind === 'half-open') this.#open(this.#state.pauseMs, this.#state.last);
+  }
+
+  /** The next call is let through in the place of this one. */
+  #learntNothing(): void {
+    if (this.#state.kind !== 'half-open') return;
+    const { pauseMs, last } = this.#state;
+    this.#state = { kind: 'open', until: this.#options.clock.monotonic(), pauseMs, last };
   }
 
   #outage(last: KmsErrorDetails): void {

@@ -113,9 +113,11 @@ function vaultKeyId({ address, namespace, mount, keyName }: VaultKeyConfig): str
 
 /**
  * The name of what wraps: for the related multi-Region keys of AWS, which open what any of them wrapped, one for all
- * of them (AWS KMS Developer Guide, "Multi-Region keys"); else the key's own.
+ * of them (AWS KMS Developer Guide, "Multi-Region keys"); for a key of Azure the one spelling of its name, in which
+ * case does not count ("Object identifiers" in the documentation of Key Vault); else the key's own.
  */
 export function materialIdOf(config: KeyConfig): string {
+  if (config.provider === 'azure_kv') return keyIdOf(config).toLowerCase();
   if (config.provider !== 'aws_kms') return keyIdOf(config);
   return config.keyArn.replace(/^(arn:[^:]+:kms:)[^:]+(:[^:]+:key\/mrk-)/, '$1*$2');
 }

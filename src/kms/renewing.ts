@@ -6,6 +6,7 @@
  *     held    ──answer──▶ held       held ──no answer──▶ held       valid ones stay in use, renewal tries again
  *     any     ──refusal─▶ refused                                   calls fail with ROLE_DENIED, valid or not
  *     refused ──answer──▶ held                                      asked for by the next call
+ *     refused ──no answer──▶ refused                                the last word was no: silence lets no replica in
  *
  * The strings of a credential cannot be wiped; they live as long as the session that they stand for, 900 s at most
  * for a role.
@@ -80,11 +81,12 @@ export class RenewingCredentials<C extends Expiring> implements Disposable {
 
   /**
    * Credentials that are valid now. Waits only where there are none. Throws a `KmsError`: the refusal, or what kept
-   * renewal from an answer; an outage where `signal` ended the wait.
+   * renewal from an answer; an outage where `signal` ended the wait, or nothing is renewed any more.
    */
   current(signal: AbortSignal): Promise<C> {
     const { clock } = this.#options;
     const state = this.#state;
+    if (this.#closed) return Promise.reject(this.#gaveUp(new Error('the credentials have been closed')));
     if (state.kind === 'held' && !isOver(state.identity, clock.now())) return Promise.resolve(state.identity);
     if (state.kind === 'refused' && clock.monotonic() - state.at < refusalHoldsMs) return Promise.reject(state.error);
     return this.#joinRenewal(signal);
@@ -141,7 +143,7 @@ export class RenewingCredentials<C extends Expiring> implements Disposable {
     } catch (thrown) {
       const error = thrown instanceof KmsError ? thrown : this.#gaveUp(thrown);
       this.#failed(error);
-      throw error;
+      throw this.#state.kind === 'refused' && error.fault.kind === 'outage' ? this.#state.error : error;
     }
   }
 

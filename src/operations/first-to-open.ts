@@ -25,7 +25,7 @@ export async function firstToOpen(
 ): Promise<Opened> {
   let unfit: unknown;
   let unanswered: unknown;
-  let retiredFailed: unknown;
+  let notOpened: unknown;
   for (const by of owned) {
     // A retired key stands in for nobody.
     if (unanswered !== undefined && !ring.writers.includes(by.service)) continue;
@@ -36,9 +36,9 @@ export async function firstToOpen(
       const isUnfit = error instanceof KmsError && error.fault.kind === 'data';
       if (by.service === ring.current && !isUnfit && !isSilence(error)) throw kmsFailure(error);
       if (isUnfit) unfit ??= error;
-      else if (ring.writers.includes(by.service)) unanswered ??= error;
-      else retiredFailed ??= error;
+      else if (ring.writers.includes(by.service) && isSilence(error)) unanswered ??= error;
+      else notOpened ??= error;
     }
   }
-  throw kmsFailure(unanswered ?? retiredFailed ?? unfit);
+  throw kmsFailure(unanswered ?? notOpened ?? unfit);
 }

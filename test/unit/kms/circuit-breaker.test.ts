@@ -36,13 +36,33 @@ describe('a circuit breaker', () => {
     expect(key.calls.generate).toBe(5);
   });
 
-  it.each([undefined, disabled, { kind: 'data' } as const])('counts anew after an answer: %o', async (answer) => {
+  it.each([undefined, disabled])('counts anew after an answer: %o', async (answer) => {
     const { key, generate, silence } = world();
     await silence(4);
     key.fault = answer;
     await generate().catch(() => undefined);
     await silence(4);
     expect(key.calls.generate).toBe(9);
+  });
+
+  it('learns nothing from a fault of the data, which may never have left this process', async () => {
+    const { clock, key, changes, generate, silence } = world();
+    const garbage = async () => {
+      key.fault = { kind: 'data' };
+      await failureOf(generate());
+    };
+    for (let i = 0; i < 4; i++) {
+      await silence(1);
+      await garbage();
+    }
+    await silence(1);
+    expect([key.calls.generate, changes]).toEqual([9, ['open']]);
+    await clock.advance(1_000);
+    for (let i = 0; i < 3; i++) await garbage();
+    await silence(1);
+    await silence(1);
+    expect([key.calls.generate, changes]).toEqual([13, ['open']]);
+    expect(await failureOf(generate())).toMatchObject({ fault: { retryAfterMs: 2_000 } });
   });
 
   it('lets one call through after its pause, and closes with its answer, be it a refusal', async () => {

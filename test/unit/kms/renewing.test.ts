@@ -163,8 +163,11 @@ describe('RenewingCredentials', () => {
     await faultOf(sts.current());
     sts.answers = outage;
     await sts.clock.advance(5_000);
-    expect(await faultOf(sts.current())).toEqual(outage);
+    expect(await faultOf(sts.current())).toEqual(refusal);
     expect(await faultOf(Promise.resolve().then(() => sts.credentials.held()))).toEqual(refusal);
+    expect(sts.calls).toBe(2);
+    sts.answers = 'yes';
+    expect(await sts.current()).toBe('session-3');
   });
 
   it('asks a refused role again by the next call, at most once a second, and serves once it says yes', async () => {
@@ -257,6 +260,9 @@ describe('RenewingCredentials', () => {
     sts.credentials[Symbol.dispose]();
     sts.release();
     await renewal;
+    const calls = sts.calls;
+    expect(await faultOf(sts.current())).toEqual(outage);
+    expect(sts.calls).toBe(calls);
     expect(sts.clock.timers).toBe(0);
     expect(() => sts.credentials.held()).toThrow(KmsError);
   });

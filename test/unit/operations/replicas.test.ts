@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { messageLimits } from '../../../src/envelope/limits.ts';
 import { parseWrappedDek } from '../../../src/envelope/wrapped-dek.ts';
-import type { KmsFault } from '../../../src/kms/fault.ts';
+import { type KmsFault, publicReason } from '../../../src/kms/fault.ts';
 import { FakeEngine, rejection } from '../../support/fake-engine.ts';
 import { FakeKeyService } from '../../support/fake-key-service.ts';
 
@@ -146,6 +146,24 @@ describe('data that several keys wrapped', () => {
     expect((await rejection(engine.unwrap('a', wrappedDek))).reason).toBe('KEY_SERVICE_UNAVAILABLE');
     expect(old.calls.unwrap).toBe(0);
   });
+
+  it.each([disabled, denied, unclear, wrong])(
+    'is opened by a retired key where a replica will not, which says nothing about that key: $kind $reason',
+    async (fault) => {
+      const [old, replica] = [new FakeKeyService('old'), new FakeKeyService('replica')];
+      const engine = new FakeEngine();
+      engine.serve('a', { current: old, replicas: [replica] }, { cacheTtlMs: 0 });
+      const { wrappedDek, plaintext } = await engine.generate('a', { source: kms });
+      const current = new FakeKeyService('current');
+      engine.serve('a', { current, replicas: [replica], retired: [old] }, { cacheTtlMs: 0 });
+      replica.fault = fault;
+      const opened = await engine.unwrap('a', wrappedDek);
+      expect([opened.key.keyId, opened.plaintext.reveal()]).toEqual(['old', plaintext?.reveal()]);
+      expect(engine.events.filter((event) => event.includes('failed over'))).toEqual([]);
+      old.fault = silent;
+      expect((await rejection(engine.unwrap('a', wrappedDek))).reason).toBe(publicReason(fault));
+    },
+  );
 
   it('never opens by an entry of another key: ciphertexts that changed places are a decryption failure', async () => {
     const { engine, current } = world();
