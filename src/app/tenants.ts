@@ -64,6 +64,9 @@ export class TenantSet implements AsyncDisposable {
     cache.admit(tenant.id, { ttlMs: tenant.settings.cacheTtlMs, maxEntries: tenant.settings.cacheMaxEntries });
     const older = registry.put(tenant);
     if (older !== undefined) this.#retire(older);
+    // What the older one has open is handed on before it goes: a login that nobody uses ends, and a secret id that is
+    // good for one login would be needed again. A failure shows with the first call, which tries again.
+    if (older?.isInUse) tenant.keys().catch(() => undefined);
     onChange(tenant, 'served');
   }
 

@@ -94,6 +94,11 @@ export class Tenant implements AsyncDisposable {
     return this.#ring;
   }
 
+  /** Whether its keys are open, or somebody has asked for them. */
+  get isInUse(): boolean {
+    return this.#opening !== undefined;
+  }
+
   /** Whether it has not been replaced or removed: only then may what its calls fetch be kept. */
   get isServed(): boolean {
     return this.#life === 'serving';

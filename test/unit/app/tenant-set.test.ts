@@ -113,6 +113,17 @@ describe('TenantSet.put', () => {
     expect((await rejection(engine.decrypt('a', ciphertext))).reason).toBe('DECRYPT_FAILED');
   });
 
+  it('hands on at once what the one before has open, so that no login ends for want of a user', async () => {
+    const { tenants, registry } = world();
+    tenants.put(tenantFile('one'));
+    tenants.put(tenantFile('one'));
+    expect(registry.find(a)?.isInUse).toBe(false);
+    await registry.find(a)?.keys();
+    // In a row, the second before the first has opened anything.
+    for (let reload = 0; reload < 2; reload++) tenants.put(tenantFile('one'));
+    await expect.poll(() => registry.find(a)?.ring?.current.keyId).toBe('one');
+  });
+
   it('closes the connections of the one before a minute later, not under its calls', async () => {
     const { tenants, registry, clock } = world();
     tenants.put(tenantFile('one'));
