@@ -6,7 +6,7 @@ import type { TenantConfig } from '../config/tenant-file.ts';
 import { KmsError, publicReason } from '../kms/fault.ts';
 import type { Finding } from '../kms/finding.ts';
 import type { KeyConfig } from '../kms/key-config.ts';
-import { keyIdOf } from '../kms/key-config.ts';
+import { keyIdOf, materialIdOf } from '../kms/key-config.ts';
 import type { KeyService } from '../kms/key-service.ts';
 import { KeyServices, type KeyServicesOptions } from './key-services.ts';
 
@@ -33,7 +33,7 @@ export async function checkTenant(tenant: TenantConfig, setting: CheckSetting): 
     ...tenant.retired.map((key) => ['retired', key] as const),
   ] as const) {
     const about = `${role} key ${keyIdOf(key)}`;
-    const found = await checkKey(key, { tenant, services, isRetired: role === 'retired' });
+    const found = await checkKey(key, { tenant, services, role });
     findings.push(...found.map((finding) => ({ ...finding, step: `${about}: ${finding.step}` })));
   }
   return findings;
@@ -47,9 +47,10 @@ function stayAwake(): Disposable {
 
 async function checkKey(
   config: KeyConfig,
-  { tenant, services, isRetired }: { tenant: TenantConfig; services: KeyServices; isRetired: boolean },
+  { tenant, services, role }: { tenant: TenantConfig; services: KeyServices; role: 'current' | 'replica' | 'retired' },
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
+  let isOnlyDenied = false;
   const attempt = async <T>(step: string, work: () => Promise<T>): Promise<T | undefined> => {
     try {
       const result = await work();
@@ -57,6 +58,7 @@ async function checkKey(
       return result;
     } catch (error) {
       findings.push({ step, verdict: 'failed', advice: adviceFor(error) });
+      isOnlyDenied = step === generates && isDenial(error);
       return undefined;
     }
   };
@@ -69,9 +71,17 @@ async function checkKey(
     [tenantPair, tenant.tenantId],
     ['purpose', 'keyproxy-validation'],
   ]);
-  await roundTrip(service, { context, signal }, attempt);
-  if (isRetired) return findings.map(forRetired);
+  // A key that is related to the current one opens what that wraps, and is not asked to wrap it.
+  const hasToWrap = role === 'replica' && materialIdOf(config) !== materialIdOf(tenant.key);
+  await roundTrip(service, { context, signal, hasToWrap }, attempt);
+  if (role === 'retired') return isOnlyDenied ? findings.map(forRetired) : findings;
   return [...findings, ...((await service.inspect?.({ context, signal })) ?? [])];
+}
+
+/** Whether a call was denied by itself: others to the same key may be allowed. */
+function isDenial(error: unknown): boolean {
+  const fault = error instanceof KmsError ? error.fault : undefined;
+  return fault?.kind === 'refusal' && fault.reason === 'KEY_ACCESS_DENIED' && !fault.keyWide;
 }
 
 /** A retired key need not wrap any more, and without a wrap of our own there is nothing here to unwrap. */
@@ -85,7 +95,7 @@ type Attempt = <T>(step: string, work: () => Promise<T>) => Promise<T | undefine
 
 async function roundTrip(
   service: KeyService,
-  { context, signal }: { context: EncryptionContext; signal: AbortSignal },
+  { context, signal, hasToWrap }: { context: EncryptionContext; signal: AbortSignal; hasToWrap: boolean },
   attempt: Attempt,
 ): Promise<void> {
   const made = await attempt(generates, () => service.generate({ length: keyBytes, context, signal }));
@@ -95,6 +105,9 @@ async function roundTrip(
     using opened = await service.unwrap({ entry: made.entry, context, signal });
     if (!opened.reveal().equals(plaintext.reveal())) throw new Error('the data key came back as another one');
   });
+  // What the current key made has to be wrapped by a replica, which can be another permission than to make one.
+  if (hasToWrap)
+    await attempt('wraps a data key that another key made', () => service.wrap({ plaintext, context, signal }));
 }
 
 function adviceFor(error: unknown): string {

@@ -68,6 +68,36 @@ describe.concurrent('keyproxy validate', () => {
     expect((await validate({ keyArn: old.arn })).code).toBe(1);
   });
 
+  test('a retired key that is disabled, or is not there, is a failure: nothing can be read under it', async () => {
+    const [key, disabled] = [aws.createKey(), aws.createKey()];
+    disabled.disable();
+    for (const arn of [disabled.arn, disabled.arn.replace(/.{8}$/, '00000000')]) {
+      const more = `  retired: [{ provider: aws_kms, aws_kms: { key_arn: "${arn}", endpoint: "${aws.endpoint}" } }]`;
+      const { code, stdout } = await validate({ keyArn: key.arn, more });
+      expect(stdout).toMatch(/^✗ retired key .*: makes a data key\n.*KEY_(DISABLED|NOT_FOUND)/m);
+      expect(code).toBe(1);
+    }
+  });
+
+  test('a replica that may not wrap what the current key made is a failure: it would never stand in', async () => {
+    const noEncrypt = {
+      Version: '2012-10-17',
+      Statement: [
+        {
+          Effect: 'Allow',
+          Principal: { AWS: aws.platform.arn },
+          Action: ['kms:GenerateDataKey', 'kms:Decrypt', 'kms:DescribeKey'],
+          Resource: '*',
+        },
+      ],
+    };
+    const [key, replica] = [aws.createKey(), aws.createKey({ policy: noEncrypt })];
+    const more = `  replicas: [{ provider: aws_kms, aws_kms: { key_arn: "${replica.arn}", endpoint: "${aws.endpoint}" } }]`;
+    const { code, stdout } = await validate({ keyArn: key.arn, more });
+    expect(stdout).toMatch(/^✗ replica key .*: wraps a data key that another key made\n.*KEY_ACCESS_DENIED/m);
+    expect(code).toBe(1);
+  });
+
   test('a sound set-up with a role passes, each step with its mark', async () => {
     const key = aws.createKey();
     key.setRotation(365);
