@@ -11,6 +11,7 @@ import { allRoles, GcpWorld } from './gcp-world.ts';
 const outage: KmsFault = { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' };
 const throttled: KmsFault = { kind: 'outage', reason: 'KEY_SERVICE_THROTTLED' };
 const roleDenied: KmsFault = { kind: 'refusal', reason: 'ROLE_DENIED', keyWide: true };
+const maybeDenied: KmsFault = { kind: 'ambiguous', reason: 'ROLE_DENIED' };
 const misconfigured: KmsFault = { kind: 'config', reason: 'KEY_SERVICE_MISCONFIGURED' };
 const subject = 'system:serviceaccount:apps:keyproxy';
 
@@ -186,15 +187,15 @@ describe('workload identity federation', () => {
     await generate(service);
   });
 
-  it('takes a provider that is disabled, and a subject that is not let in, for a fault of the credentials', async () => {
+  it('takes a provider that is disabled, and a subject that is not let in, for what may be a refusal', async () => {
     await using world = await GcpWorld.start();
     const { credential, principal, federation } = await federated(world);
     await using service = world.open(keyFor(world, principal), { credential });
     federation.setDisabled(true);
-    expect((await failureOf(generate(service))).fault).toEqual({ kind: 'credentials' });
+    expect((await failureOf(generate(service))).fault).toEqual(maybeDenied);
     federation.setDisabled(false);
     federation.allowOnly(['somebody-else']);
-    expect((await failureOf(generate(service))).fault).toEqual({ kind: 'credentials' });
+    expect((await failureOf(generate(service))).fault).toEqual(maybeDenied);
   });
 
   it.each(['reset', 'html', 'truncate'] as const)('takes a %s on the way for an outage', async (kind) => {
@@ -295,7 +296,7 @@ describe('an impersonated service account', () => {
     ['NOT_FOUND', 404, roleDenied],
     ['UNAUTHENTICATED', 401, { kind: 'credentials' }],
     ['INVALID_ARGUMENT', 400, misconfigured],
-    ['FAILED_PRECONDITION', 400, misconfigured],
+    ['FAILED_PRECONDITION', 400, maybeDenied],
     ['RESOURCE_EXHAUSTED', 429, throttled],
     ['UNAVAILABLE', 503, outage],
     ['INTERNAL', 500, outage],
@@ -370,6 +371,15 @@ describe('application default credentials', () => {
     await using world = await GcpWorld.start();
     const account = world.gcp.createServiceAccount();
     const { credential: named } = await federated(world, { impersonate: account.email });
+    await surroundings(world, { GOOGLE_APPLICATION_CREDENTIALS: 'file' in named ? named.file : '' });
+    await using service = world.open(world.createKey('SYMMETRIC'), { credential });
+    expect((await failureOf(generate(service))).fault).toEqual({ kind: 'credentials' });
+  });
+
+  it('whose own pool is switched off are no customer’s refusal either', async () => {
+    await using world = await GcpWorld.start();
+    const { credential: named, federation } = await federated(world);
+    federation.setDisabled(true);
     await surroundings(world, { GOOGLE_APPLICATION_CREDENTIALS: 'file' in named ? named.file : '' });
     await using service = world.open(world.createKey('SYMMETRIC'), { credential });
     expect((await failureOf(generate(service))).fault).toEqual({ kind: 'credentials' });

@@ -63,7 +63,7 @@ export function describeKeyServiceContract<Key extends OpenedKey, W extends Worl
         describeDataKeys(kind, open);
       });
     }
-    describeEnding(open);
+    describeEnding(harness.kinds, open);
     describeUnsuitable(harness.unsuitableKinds ?? [], open);
     describeFaults(harness.faults ?? [], () => world);
     describeSilence(harness.silences ?? [], () => world);
@@ -73,15 +73,18 @@ export function describeKeyServiceContract<Key extends OpenedKey, W extends Worl
   });
 }
 
-function describeEnding(open: Open): void {
-  it('answers no call whose signal has been aborted before it began', async () => {
-    await using key = await open();
-    const { entry } = await key.service.generate({ length: 32, context, signal: never });
-    for (const operation of operations) {
-      const error = await failureOf(run(operation, key.service, { entry, signal: AbortSignal.abort() }));
-      expect(error.fault.kind).toBe('outage');
-    }
-  });
+function describeEnding(kinds: readonly KeyKind[], open: Open): void {
+  it.each(kinds)(
+    'answers no call whose signal has been aborted before it began, with $name',
+    async ({ name: kind }) => {
+      await using key = await open({ kind });
+      const { entry } = await key.service.generate({ length: 32, context, signal: never });
+      for (const operation of operations) {
+        const error = await failureOf(run(operation, key.service, { entry, signal: AbortSignal.abort() }));
+        expect(error.fault.kind).toBe('outage');
+      }
+    },
+  );
 
   it('can be disposed of at once, and twice', async () => {
     const key = await open();

@@ -129,6 +129,6 @@ async function ownToken(
 
 /** Who keyproxy is by its surroundings is the operator's: what fails there is no customer's refusal. */
 function ownFailure(error: unknown): unknown {
-  if (!(error instanceof KmsError) || error.fault.kind !== 'refusal') return error;
+  if (!(error instanceof KmsError) || !['refusal', 'ambiguous'].includes(error.fault.kind)) return error;
   return new KmsError({ kind: 'credentials' }, error.details);
 }

@@ -6,7 +6,7 @@ import { constants, publicEncrypt, randomBytes } from 'node:crypto';
 import { equalInConstantTime } from '../../base/bytes.ts';
 import type { Clock } from '../../base/clock.ts';
 import { SecretBytes } from '../../base/secret.ts';
-import { KmsError } from '../fault.ts';
+import { gaveUp, KmsError } from '../fault.ts';
 import { Proof } from '../proof.ts';
 import { operationName, unusableAnswer } from './failure.ts';
 import { rsaSizes } from './key-style.ts';
@@ -44,6 +44,7 @@ export class RsaKey implements Disposable {
 
   /** Wraps `plaintext`, which stays the caller's. */
   async wrap({ plaintext, signal }: { plaintext: SecretBytes; signal: AbortSignal }): Promise<WrappedKey> {
+    if (signal.aborted) throw gaveUp({ provider: 'gcp_kms', operation: 'WrapLocally' }, signal.reason);
     if (this.#clock.monotonic() >= this.#learnAgainAt) {
       // Only a question looks for a newer version, and unwraps of everyday traffic would keep it from being asked.
       this.#learnAgainAt = this.#clock.monotonic() + versionHoldsMs;

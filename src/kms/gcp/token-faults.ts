@@ -45,17 +45,23 @@ export const signatureFaults: TokenFaultTable = {
   ),
 };
 
-/** A foreign token for one of Google's (`sts.googleapis.com/v1/token`). */
+const checkPool =
+  'check that the workload identity pool and its provider exist and are enabled, and that issuer, audience and ' +
+  "attribute condition fit the token's";
+
+/**
+ * A foreign token for one of Google's (`sts.googleapis.com/v1/token`). A pool that is gone or switched off and a
+ * condition that is not met may be the customer's no or a slip of the file's; Google does not tell them apart.
+ */
 export const exchangeFaults: TokenFaultTable = {
   codes: {
+    invalid_target: { fault: { kind: 'ambiguous', reason: 'ROLE_DENIED' }, advice: checkPool },
+    unauthorized_client: { fault: { kind: 'ambiguous', reason: 'ROLE_DENIED' }, advice: checkPool },
     invalid_scope: misconfigured('check the scopes that the workload identity pool allows'),
     temporarily_unavailable: unavailable,
     server_error: unavailable,
   },
-  others: notAccepted(
-    'check that the workload identity pool and its provider exist, and that issuer, audience and attribute condition ' +
-      "fit the token's",
-  ),
+  others: notAccepted(checkPool),
 };
 
 /** The machine's own service account, from its metadata server. */
@@ -80,9 +86,11 @@ export const impersonationFaults: TokenFaultTable = {
     NOT_FOUND: denied(),
     UNAUTHENTICATED: notAccepted("check keyproxy's own service account"),
     INVALID_ARGUMENT: misconfigured('check the service account that is to be impersonated'),
-    FAILED_PRECONDITION: misconfigured(
-      'check the service account that is to be impersonated, and its organisation policy',
-    ),
+    // An account that its owner has disabled, or a policy of the organisation: which of them the code does not tell.
+    FAILED_PRECONDITION: {
+      fault: { kind: 'ambiguous', reason: 'ROLE_DENIED' },
+      advice: 'check that the service account to impersonate is enabled, and its organisation policy',
+    },
   },
   others: unavailable,
 };
