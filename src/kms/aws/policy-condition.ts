@@ -17,7 +17,7 @@ type Match = (actual: string, wanted: string) => boolean;
 
 const equals: Match = (actual, wanted) => actual === wanted;
 const equalsIgnoringCase: Match = (actual, wanted) => actual.toLowerCase() === wanted.toLowerCase();
-const like: Match = (actual, wanted) => wildcard(wanted).test(actual);
+const like: Match = (actual, wanted) => matchesPattern(wanted, actual);
 
 /** Operators whose values can be compared here, without `Not`. */
 const matches: Readonly<Record<string, Match>> = {
@@ -29,13 +29,25 @@ const matches: Readonly<Record<string, Match>> = {
   Bool: equalsIgnoringCase,
 };
 
-/** A pattern in which `*` stands for any characters and `?` for one. */
-export function wildcard(pattern: string, flags = ''): RegExp {
-  const source = pattern
-    .replace(/[\\^$.|+()[\]{}]/g, '\\$&')
-    .replace(/\*+/g, '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${source}$`, `s${flags}`);
+/**
+ * Whether `value` matches a pattern in which `*` stands for any characters and `?` for one. Only the last `*` is ever
+ * taken up again, so the time is bounded by the product of the lengths: a customer's policy is read here, and a
+ * regular expression of many stars would not come to an end.
+ */
+export function matchesPattern(pattern: string, value: string): boolean {
+  let [at, place, star, from] = [0, 0, -1, 0];
+  while (at < value.length) {
+    if (pattern[place] === '*') {
+      [star, from] = [place++, at];
+    } else if (place < pattern.length && (pattern[place] === '?' || pattern[place] === value[at])) {
+      place++;
+      at++;
+    } else if (star >= 0) {
+      [place, at] = [star + 1, ++from];
+    } else return false;
+  }
+  while (pattern[place] === '*') place++;
+  return place === pattern.length;
 }
 
 /** Judges one condition. */

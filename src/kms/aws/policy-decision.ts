@@ -1,6 +1,6 @@
 /** What a key policy says about one operation of one caller: which statement decides, and how. */
 import type { Patterns, PolicyStatement } from './key-policy.ts';
-import { type CallFacts, judge, judgeAll, type Truth, wildcard } from './policy-condition.ts';
+import { type CallFacts, judge, judgeAll, matchesPattern, type Truth } from './policy-condition.ts';
 
 /** A caller, as policies see it. */
 export interface Caller {
@@ -53,7 +53,7 @@ export function callerOf(arn: string): Caller | undefined {
 /** Decides as AWS would, as far as the key policy goes (IAM User Guide, "Policy evaluation logic"). */
 export function decide(statements: readonly PolicyStatement[], call: PlannedCall): Decision {
   const about = statements
-    .filter(({ actions, resources }) => covers(actions, call.action, 'i') && covers(resources, call.keyArn))
+    .filter(({ actions, resources }) => coversAction(actions, call.action) && covers(resources, call.keyArn))
     .map((by) => ({
       by,
       closeness: closenessOf(by.principals, call.caller),
@@ -92,8 +92,13 @@ function keysThatAre(truth: Truth, { conditions }: PolicyStatement, { facts }: P
   return [...new Set(keys)].filter((key) => /^[A-Za-z0-9:/_.-]{1,128}$/.test(key));
 }
 
-function covers({ patterns, negated }: Patterns, value: string, flags?: string): boolean {
-  return patterns.some((pattern) => wildcard(pattern, flags).test(value)) !== negated;
+function covers({ patterns, negated }: Patterns, value: string): boolean {
+  return patterns.some((pattern) => matchesPattern(pattern, value)) !== negated;
+}
+
+/** Names of actions have no case. */
+function coversAction({ patterns, negated }: Patterns, action: string): boolean {
+  return covers({ patterns: patterns.map((pattern) => pattern.toLowerCase()), negated }, action.toLowerCase());
 }
 
 function closenessOf({ patterns, negated }: Patterns, { arn, accountId, sessionArn }: Caller): Closeness {
