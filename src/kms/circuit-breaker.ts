@@ -51,9 +51,11 @@ export function withBreaker(service: KeyService, options: BreakerOptions): KeySe
   const breaker = new CircuitBreaker(options);
   return decorated(service, async (_operation, signal, call) => {
     breaker.enter();
+    const { answers } = service;
     try {
       const result = await call(signal);
-      breaker.answered();
+      if (answers === undefined || answers !== service.answers) breaker.answered();
+      else breaker.wasNotAsked();
       return result;
     } catch (error) {
       breaker.failed(error, signal);
@@ -84,6 +86,11 @@ class CircuitBreaker {
   answered(): void {
     if (this.#state.kind !== 'closed') this.#options.onChange?.('closed');
     this.#state = { kind: 'closed', outages: 0 };
+  }
+
+  /** A call that succeeded without its service, a wrap with a public key: it neither opens nor closes. */
+  wasNotAsked(): void {
+    this.#learntNothing();
   }
 
   /** Counts a failure. A caller who gave up says nothing about the service, but must not keep the way blocked. */

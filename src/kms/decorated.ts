@@ -17,6 +17,9 @@ export function decorated(service: KeyService, around: Around): KeyService {
   return {
     provider: service.provider,
     keyId: service.keyId,
+    get answers() {
+      return service.answers;
+    },
     owns: (entry) => service.owns(entry),
     describe: (entry) => service.describe(entry),
     generate: (request) => around('generate', request.signal, (signal) => service.generate({ ...request, signal })),

@@ -34,6 +34,12 @@ export interface KeyService extends AsyncDisposable {
   readonly keyId: string;
 
   /**
+   * How often its service has answered so far. Absent where every call that succeeds was answered; a key that wraps here,
+   * with a public part, may succeed while its service is silent.
+   */
+  readonly answers?: number | undefined;
+
+  /**
    * Tells whether this key wrapped `entry`, by comparing names alone. No string of an entry ever becomes part of a
    * request, except a key version that passed a strict pattern.
    */

@@ -16,17 +16,21 @@ export interface KmsCall {
   readonly error?: KmsError;
 }
 
-/** Wraps `service` so that `report` is told of each call once it has ended. */
+/**
+ * Wraps `service` so that `report` is told of each call once it has ended. A wrap that succeeded here, without a word of
+ * the service, is none: it would look like life during an outage.
+ */
 export function observed(service: KeyService, clock: Clock, report: (call: KmsCall) => void): KeyService {
   return decorated(service, async (operation, signal, call) => {
     const start = clock.monotonic();
+    const { answers } = service;
     const done = (outcome: KmsOutcome, error?: KmsError) => {
       const seconds = (clock.monotonic() - start) / 1000;
       report({ provider: service.provider, operation, outcome, seconds, ...(error && { error }) });
     };
     try {
       const result = await call(signal);
-      done('ok');
+      if (answers === undefined || answers !== service.answers) done('ok');
       return result;
     } catch (error) {
       if (error instanceof KmsError) done(outcomeOf(error), error);

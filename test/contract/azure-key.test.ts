@@ -1,6 +1,8 @@
 /** What is particular to a key of Azure: wraps that cost no call, what proves them, and what a vault is asked. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SecretBytes } from '../../src/base/secret.ts';
+import { withBreaker } from '../../src/kms/circuit-breaker.ts';
+import { observed } from '../../src/kms/observed.ts';
 import { generated, minute, opened, request } from './azure-calls.ts';
 import { AzureWorld } from './azure-world.ts';
 import { context, failureOf, never } from './calls.ts';
@@ -170,5 +172,36 @@ describe('an AES key of a managed HSM', () => {
     world.azure.grant(world.application.objectId, owned.name, ['get', 'wrapKey', 'unwrapKey']);
     await using service = world.open(owned);
     expect((await failureOf(service.generate(request))).fault).toEqual({ kind: 'config', reason: 'KEY_UNSUITABLE' });
+  });
+});
+
+describe('a key of Azure, observed', () => {
+  it('reports the calls that its vault answered, and no wrap that cost none', async () => {
+    const owned = world.create();
+    await using bare = world.open(owned, { proofMs: minute });
+    const reported: string[] = [];
+    const service = observed(bare, world.clock, ({ operation, outcome }) => reported.push(`${operation} ${outcome}`));
+    const entry = await generated(service);
+    await generated(service);
+    await opened(service, entry);
+    expect(reported).toEqual(['generate ok', 'unwrap ok']);
+  });
+});
+
+describe('a key of Azure behind a circuit breaker', () => {
+  it('opens it by unwraps that get no answer, whatever is wrapped here meanwhile', async () => {
+    const owned = world.create();
+    await using bare = world.open(owned, { proofMs: minute });
+    const guarded = withBreaker(bare, { clock: world.clock, random: () => 0 });
+    const entry = await generated(guarded);
+    world.azure.faults.add({ service: 'vault', key: owned.name, fault: { kind: 'reset' } });
+    const asked = () => world.azure.count('unwrapKey', { key: owned.name });
+    const before = asked();
+    for (let i = 0; i < 8; i++) {
+      await failureOf(guarded.unwrap({ entry, context, signal: never }));
+      await guarded.generate(request).catch(() => undefined);
+    }
+    world.azure.faults.clear();
+    expect(asked() - before).toBe(5);
   });
 });

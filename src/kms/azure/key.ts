@@ -59,6 +59,10 @@ export class AzureKey implements KeyService {
     this.#proof = new Proof({ provider: this.provider, clock, proofMs, ask: (signal) => this.#ask(signal) });
   }
 
+  get answers(): number {
+    return this.#calls.answers;
+  }
+
   owns(entry: EncryptedDataKey): boolean {
     return this.#versionOf(entry) !== undefined;
   }

@@ -45,6 +45,7 @@ export class VaultCalls implements Disposable {
   /** Absent until a vault of unknown host has said what its tokens are for. */
   #lease: AzureCredentialLease | undefined;
   #closed = false;
+  #answers = 0;
 
   constructor(config: AzureKeyConfig, options: VaultCallOptions) {
     this.#config = config;
@@ -55,6 +56,11 @@ export class VaultCalls implements Disposable {
     this.#clients = new VaultClients({ vaultUrl, keyName, wire: this.#wire, tokens, isTrusted: options.isTrusted });
     const scope = cloudOf(vaultUrl)?.scope;
     if (scope !== undefined) this.#lease = this.#leaseFor(scope);
+  }
+
+  /** How many calls the vault has answered with success. */
+  get answers(): number {
+    return this.#answers;
   }
 
   /** Reads a version of the key, the newest where none is given. */
@@ -131,7 +137,9 @@ export class VaultCalls implements Disposable {
 
   async #send<T>(operation: VaultOperation, exchange: Exchange, send: () => Promise<T>): Promise<T> {
     try {
-      return await untilAborted(exchange.run(send), exchange.signal);
+      const answer = await untilAborted(exchange.run(send), exchange.signal);
+      this.#answers++;
+      return answer;
     } catch (error) {
       if (error instanceof KmsError) throw error;
       if (exchange.signal.aborted) throw gaveUp({ provider: 'azure_kv', operation }, exchange.signal.reason);

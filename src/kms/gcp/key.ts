@@ -39,6 +39,10 @@ export class GcpKey implements KeyService {
     this.#rsa = new RsaKey(calls, options);
   }
 
+  get answers(): number {
+    return this.#calls.answers;
+  }
+
   owns(entry: EncryptedDataKey): boolean {
     return entry.providerId.equals(providerId) && this.#versionOf(entry) !== undefined;
   }

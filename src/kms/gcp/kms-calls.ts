@@ -43,10 +43,16 @@ export class KmsCalls implements Disposable {
   /** The number of the version that new data keys go under, once it is known. Tells how far a refusal reaches. */
   currentVersion: string | undefined;
   readonly #options: KmsCallOptions;
+  #answers = 0;
 
   constructor(keyName: string, options: KmsCallOptions) {
     this.keyName = keyName;
     this.#options = options;
+  }
+
+  /** How many calls Cloud KMS has answered with success. */
+  get answers(): number {
+    return this.#answers;
   }
 
   /**
@@ -130,7 +136,9 @@ export class KmsCalls implements Disposable {
       const cancel = () => pending.cancel();
       signal.addEventListener('abort', cancel, { once: true });
       const answer = await untilAborted(pending, signal).finally(() => signal.removeEventListener('abort', cancel));
-      return answerOf(subject.action, answer);
+      const whole = answerOf(subject.action, answer);
+      this.#answers++;
+      return whole;
     } catch (error) {
       if (signal.aborted) throw gaveUp({ provider: 'gcp_kms', operation }, signal.reason);
       throw kmsErrorFrom(error, subject, watch.isFromService);

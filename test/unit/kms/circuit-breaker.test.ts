@@ -11,6 +11,22 @@ const silent: KmsFault = { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' };
 const disabled: KmsFault = { kind: 'refusal', reason: 'KEY_DISABLED', keyWide: true };
 const throttled: KmsFault = { kind: 'outage', reason: 'KEY_SERVICE_THROTTLED' };
 
+/** Wraps by itself, and asks its service to unwrap alone. */
+class PublicKeyService extends FakeKeyService {
+  answers = 0;
+  isSilent = false;
+
+  override async unwrap(request: Parameters<FakeKeyService['unwrap']>[0]) {
+    this.fault = this.isSilent ? silent : undefined;
+    const unwrapped = super.unwrap(request).finally(() => {
+      this.fault = undefined;
+    });
+    const plaintext = await unwrapped;
+    this.answers++;
+    return plaintext;
+  }
+}
+
 function world() {
   const clock = new ManualClock();
   const key = new FakeKeyService('cmk');
@@ -43,6 +59,27 @@ describe('a circuit breaker', () => {
     await generate().catch(() => undefined);
     await silence(4);
     expect(key.calls.generate).toBe(9);
+  });
+
+  it('learns nothing from a wrap that its service was not asked for', async () => {
+    const clock = new ManualClock();
+    const key = new PublicKeyService('cmk');
+    const changes: string[] = [];
+    const guarded = withBreaker(key, { clock, random: () => 0, onChange: (state) => changes.push(state) });
+    const { entry } = await guarded.generate({ length: 32, context, signal: never });
+    const open = () => guarded.unwrap({ entry, context, signal: never });
+    key.isSilent = true;
+    for (let i = 0; i < 5; i++) {
+      await failureOf(open());
+      await guarded.generate({ length: 32, context, signal: never }).catch(() => undefined);
+    }
+    expect([key.calls.unwrap, changes]).toEqual([5, ['open']]);
+    await clock.advance(1_000);
+    await guarded.generate({ length: 32, context, signal: never });
+    expect(changes).toEqual(['open']);
+    key.isSilent = false;
+    await open();
+    expect(changes).toEqual(['open', 'closed']);
   });
 
   it('learns nothing from a fault of the data, which may never have left this process', async () => {
