@@ -111,7 +111,7 @@ describe('a login with AppRole', () => {
     await using key = await world.openRoleKey();
     await using service = world.open({ ...key.config, auth: { ...key.config.auth, mount: 'approle-of-nobody' } });
     const error = await failureOf(generate(service));
-    expect(error.fault.kind).toMatch(/config|refusal/);
+    expect(error.fault.kind).toMatch(/config|ambiguous/);
     expect(error.details.advice).toMatch(/mount|role/);
   });
 
@@ -178,6 +178,7 @@ describe('a login with Kubernetes', () => {
       role: 'keyproxy',
       audience: 'vault-of-acme',
       policies: ['default', 'keyproxy'],
+      tokenTtl: 3_600,
     });
     const open = async (token: string, audience = 'vault-of-acme') => {
       const tokenFile = await world.file('token', token);
@@ -222,13 +223,36 @@ describe('a login with Kubernetes', () => {
     ['of another service account', { name: 'other' }],
     ['of another namespace', { namespace: 'other' }],
     ['that has run out', { expiresInSeconds: -60 }],
-    ['of another cluster', { foreign: true }],
   ])('with a token %s is a refusal', async (_, overrides) => {
     await using setting = await world();
     await using service = await setting.open(setting.role.token(overrides));
     const error = await failureOf(generate(service));
     expect(error.fault).toEqual(roleDenied);
     expect(error.details).toMatchObject({ operation: 'login', providerCode: 'LoginRefused' });
+  });
+
+  it('with a token of another cluster may be refused: Vault says the same where no cluster answers it', async () => {
+    await using setting = await world();
+    await using service = await setting.open(setting.role.token({ foreign: true }));
+    const error = await failureOf(generate(service));
+    expect(error.fault).toEqual({ kind: 'ambiguous', reason: 'ROLE_DENIED' });
+    expect(error.details).toMatchObject({ operation: 'login', providerCode: 'LoginDenied' });
+    expect(error.details.advice).toContain('the cluster may not answer Vault');
+  });
+
+  it('that may be refused leaves a token in use that is valid, and is tried again', async () => {
+    await using setting = await world();
+    await using service = await setting.open(setting.role.token());
+    await generate(service);
+    const { vault, clock } = setting.world;
+    const denied = { kind: 'error', status: 403, code: 'permission denied', message: 'permission denied' } as const;
+    const outages = ['renew-self', 'kubernetes-login'].map((operation) =>
+      vault.faults.add({ operation, fault: denied }),
+    );
+    clock.skip(0.8 * 3_600_000);
+    await expect.poll(() => vault.count('kubernetes-login')).toBeGreaterThan(1);
+    await generate(service);
+    for (const outage of outages) outage.remove();
   });
 
   it('for a role that there is not is a refusal', async () => {

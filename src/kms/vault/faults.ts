@@ -93,6 +93,17 @@ export const sentenceFaults: readonly SentenceRow[] = [
     advice: 'the secret id may be used up, expired or revoked: put a new one in secret_id_file; or role_id is wrong',
     kinds: ['login'],
   },
+  {
+    // Said of a token that is no good, and as well where Vault could not ask the cluster about it (`path_login.go` of the
+    // Kubernetes method), or has locked a role id for a while: what is certainly a no comes in other words.
+    says: 'permission denied',
+    code: 'LoginDenied',
+    fault: { kind: 'ambiguous', reason: 'ROLE_DENIED' },
+    advice:
+      "check in Vault's log why the login failed: nothing may be mounted where auth says, the cluster may not answer " +
+      'Vault or not know the token, or the role may be locked for a while',
+    kinds: ['login'],
+  },
   { says: 'no handler for route', code: 'NoSuchPath', fault: misconfigured, advice: findMount },
   { says: 'unsupported path', code: 'NoSuchPath', fault: misconfigured, advice: findMount },
   { says: 'quota exceeded', code: 'QuotaExceeded', fault: throttled },
