@@ -1,12 +1,13 @@
 /** keyproxy's own identity, taken from where the SDK looks: an STS that says nothing must not be waited for for ever. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
-import { openAwsCredentials } from '../../src/kms/aws/open.ts';
-import { failureOf, never } from './calls.ts';
+import { openAwsCredentials, openAwsKey } from '../../src/kms/aws/open.ts';
+import { context, failureOf, never } from './calls.ts';
 
 /** Takes connections and never answers. */
 async function silence() {
@@ -56,4 +57,28 @@ test('a web identity whose STS never answers is an outage in time, and is asked 
     await expect.poll(() => sts.sockets.size).toBeGreaterThanOrEqual(asked);
     await new Promise((done) => setTimeout(done, 400));
   }
+});
+
+test('an endpoint that takes no credentials at all does not have every call ask for new ones', async () => {
+  const server = createHttpServer((request, response) => {
+    request.resume();
+    response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' });
+    response.end(JSON.stringify({ __type: 'UnrecognizedClientException' }));
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  onTestFinished(() => void server.close());
+  const address = server.address();
+  const endpoint = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`;
+  let asked = 0;
+  const own = async () => ({ accessKeyId: `AKID${++asked}`, secretAccessKey: 'no-real-key' });
+  const clock = { ...systemClock, monotonic: () => 0 };
+  using credentials = openAwsCredentials({ clock, random: Math.random, nodeName: 'n', timeoutMs: 3_000, own });
+  const keyArn = 'arn:aws:kms:us-east-1:123456789012:key/1234abcd';
+  const config = { provider: 'aws_kms', keyArn, region: 'us-east-1', endpoint } as const;
+  await using key = openAwsKey(config, { clock, tenantId: 'acme', timeoutMs: 3_000, credentials });
+  for (let call = 0; call < 20; call++) {
+    const error = await failureOf(key.generate({ length: 32, context, signal: never }));
+    expect(error.fault).toEqual({ kind: 'credentials' });
+  }
+  expect(asked).toBe(2);
 });

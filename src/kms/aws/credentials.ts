@@ -163,7 +163,7 @@ export class AwsCredentials implements Disposable {
       return await assume();
     } catch (error) {
       if (!(error instanceof KmsError) || error.fault.kind !== 'credentials') throw error;
-      await this.#own.renew(own, untilItsEnd);
+      await this.#own.renewUnlessFresh(own, untilItsEnd);
       return await assume();
     }
   }

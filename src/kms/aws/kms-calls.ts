@@ -100,7 +100,7 @@ export class KmsCalls implements Disposable {
       return await this.#send(action, signal, send);
     } catch (error) {
       if (!(error instanceof KmsError) || error.fault.kind !== 'credentials') throw error;
-      await credentials.renew(used, signal);
+      await credentials.renewUnlessFresh(used, signal);
       return await this.#send(action, signal, send);
     }
   }
