@@ -60,10 +60,16 @@ const credentialKeys: Readonly<
 /** The block's shape; `trustedEndpoints` are the origins that need not be HTTPS or remote. */
 export function azureBlock(trustedEndpoints: readonly string[]): Shape<AzureBlock> {
   return section(fields, (values, block) => {
-    const trouble = values.vault_url === undefined ? undefined : endpointProblem(values.vault_url, trustedEndpoints);
+    const trouble = values.vault_url === undefined ? undefined : vaultProblem(values.vault_url, trustedEndpoints);
     if (trouble !== undefined) block.problem('vault_url', trouble);
     if (values.credential !== undefined) checkCredential(values.credential, block);
   });
+}
+
+/** Trust does not help a vault without TLS: the official library sends nothing there. */
+function vaultProblem(origin: string, trusted: readonly string[]): string | undefined {
+  if (!origin.startsWith('https:')) return 'must begin with https://';
+  return endpointProblem(origin, trusted);
 }
 
 function checkCredential(credential: AzureBlock['credential'], block: Section): void {

@@ -270,6 +270,17 @@ describe('an endpoint of a tenant may not be this machine', () => {
   });
 });
 
+test('a vault of Azure is reached by HTTPS, however much it is trusted', () => {
+  const withVault = (url: string) =>
+    parseTenantFile(
+      `customer: a\ntenant_id: a\nencryption: {provider: azure_kv, azure_kv: {vault_url: "${url}", key_name: k}}\n`,
+      'f.yaml',
+      { ...strict, trustedEndpoints: [url] },
+    ).problems.map(({ path, message }) => `${path}: ${message}`);
+  expect(withVault('https://127.0.0.1:8443')).toEqual([]);
+  expect(withVault('http://127.0.0.1:8443')).toEqual(['encryption.azure_kv.vault_url: must begin with https://']);
+});
+
 describe('an endpoint of Cloud KMS, which is sent a token that is good for other keys too', () => {
   const withEndpoint = (endpoint: string, trustedEndpoints: readonly string[] = []) =>
     parseTenantFile(
