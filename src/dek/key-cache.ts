@@ -27,6 +27,8 @@ export const evictionReasons = [
   'used_up',
   /** A newer key of the same name took its place. */
   'replaced',
+  /** The tenant's current key said no. */
+  'refused',
   /** The tenant or its key left the configuration. */
   'removed',
   /** The daemon is stopping. */

@@ -28,3 +28,14 @@ export function kmsFailure(error: unknown): KeyproxyError {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 }
+
+/** Whether a failure is a key service's no, as it was thrown or as callers see it. */
+export function isRefusal(error: unknown): boolean {
+  const cause = error instanceof KeyproxyError ? error.cause : error;
+  return cause instanceof KmsError && cause.fault.kind === 'refusal';
+}
+
+/** Throws the public failure. */
+export function asPublicFailure(error: unknown): never {
+  throw kmsFailure(error);
+}

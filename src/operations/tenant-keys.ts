@@ -18,7 +18,7 @@ import type { KeyInfo, KeyService } from '../kms/key-service.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 import { generateForAll, wrapForAll } from './all-writers.ts';
 import { dekName, rootName } from './entry-names.ts';
-import { kmsFailure } from './failures.ts';
+import { asPublicFailure, isRefusal } from './failures.ts';
 import { firstToOpen } from './first-to-open.ts';
 import { KeyInUse } from './key-in-use.ts';
 import type { CacheOperation, CacheResult, EngineObserver } from './observer.ts';
@@ -156,7 +156,7 @@ export class TenantKeys {
       return { entries, info: infoOf(service, entries) };
     } catch (error) {
       signal.throwIfAborted();
-      throw kmsFailure(error);
+      return asPublicFailure(error);
     }
   }
 
@@ -168,7 +168,8 @@ export class TenantKeys {
 
   /**
    * Looks, now and then and behind the callers' backs, for a root that all keys open, in the place of one that was
-   * made while a key gave no answer. The old one serves until there is one.
+   * made while a key gave no answer. The old one serves until there is one, or until the current key says no: then no
+   * new data goes under what replicas made in its place.
    */
   #complete(request: KeyRequest, ring: KeyRing, root: TenantKey): void {
     if (this.#now() - root.completionTriedAt < completionPauseMs) return;
@@ -179,7 +180,10 @@ export class TenantKeys {
         if (lease.value.isCompleteFor(ring)) this.#keepRoot(request, ring, lease);
       },
       // The failure was reported where it happened; the next attempt comes by itself.
-      () => undefined,
+      (error) => {
+        if (isRefusal(error))
+          this.#options.cache.drop(rootName(request.tenant, ring.current, request.context), 'refused');
+      },
     );
   }
 
@@ -250,10 +254,6 @@ export class TenantKeys {
   #mayServe(key: TenantKey, tenant: Tenant): boolean {
     return key.uses < maxUsesOfRoot && this.#now() - key.bornAt < tenant.settings.rotationMs;
   }
-}
-
-function asPublicFailure(error: unknown): never {
-  throw kmsFailure(error);
 }
 
 /** What to tell of a key by its first entry, which `service` wrapped. */

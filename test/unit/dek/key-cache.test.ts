@@ -96,8 +96,10 @@ describe('every reason for an eviction', () => {
     secrets.push(put(dek(a, '3')));
     clock.advance(ttlMs + 1000);
     for (let i = 0; i < 11; i++) secrets.push(put(dek(b, `${i}`)));
-    secrets.push(put(root(a, 'root')));
-    cache.drop(root(a, 'root'), 'used_up');
+    for (const reason of ['used_up', 'refused'] as const) {
+      secrets.push(put(root(a, 'root')));
+      cache.drop(root(a, 'root'), reason);
+    }
     cache.remove(b);
     secrets.push(put(root(a, 'last')));
     cache[Symbol.dispose]();

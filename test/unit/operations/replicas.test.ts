@@ -197,6 +197,20 @@ describe('a root that was made while the current key was silent', () => {
     expect(current.calls.generate).toBe(2);
   });
 
+  it('ends with the no of the current key, and no replica stands in for that', async () => {
+    const { engine, current, first, second } = world(cached);
+    current.fault = silent;
+    await engine.generate('a');
+    current.fault = disabled;
+    engine.clock.advance(31_000);
+    await engine.generate('a');
+    await expect.poll(() => engine.evictions).toContain('refused');
+    const asked = [first.callCount, second.callCount];
+    expect((await rejection(engine.generate('a'))).reason).toBe('KEY_DISABLED');
+    expect((await rejection(engine.encrypt('a', 'x'))).reason).toBe('KEY_DISABLED');
+    expect([first.callCount, second.callCount]).toEqual(asked);
+  });
+
   it('goes on serving where no other can be had, and is looked at again only after a pause', async () => {
     const { engine, current, first, second } = world(cached);
     current.fault = silent;
