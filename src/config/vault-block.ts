@@ -37,8 +37,17 @@ const methodKeys: Readonly<Record<AuthBlock['method'], { needs: readonly string[
   approle: { needs: ['role_id', 'secret_id_file'], takes: [] },
 };
 
-const authShape = section(authFields, ({ method }, auth) => {
+/** Audiences of a cluster's own API server, as kubeadm and most offers of Kubernetes have them. */
+const apiServer = /^(?:https:\/\/)?kubernetes\.default(?:\.svc(?:\..*)?)?\/?$/i;
+
+const authShape = section(authFields, ({ method, audience }, auth) => {
   if (method !== undefined) checkMethod(method, auth);
+  if (audience !== undefined && apiServer.test(audience)) {
+    auth.problem(
+      'audience',
+      "is the cluster's own API server: whoever runs this Vault could use such a token there; project one for this Vault",
+    );
+  }
 });
 
 const fields = {
