@@ -55,7 +55,8 @@ const codes: readonly [code: string, status: number, expected: KmsFault][] = [
   ['InternalError', 500, outage],
   ['ServiceUnavailable', 503, outage],
   ['SomethingNew', 400, inTrouble],
-  ['SomethingNew/SomethingNewer', 403, inTrouble],
+  ['SomethingNew/SomethingNewer', 403, { kind: 'ambiguous', reason: 'KEY_ACCESS_DENIED' }],
+  ['Forbidden/SomethingNewer', 403, { kind: 'ambiguous', reason: 'KEY_ACCESS_DENIED' }],
   ['SomethingNew', 500, outage],
 ];
 
@@ -166,7 +167,17 @@ export const azureFaultCases: readonly AzureFaultCase[] = [
   failing('an answer cut in the middle', { kind: 'truncate' }, outage),
   failing('an answer that comes late', { kind: 'latency', ms: 100 }, 'success'),
   failing('an answer that comes in drops', { kind: 'trickle', msPerByte: 0 }, 'success'),
-  owner('a disabled key', [(key) => key.setEnabled(false), (key) => key.setEnabled(true)], disabled),
+  {
+    ...owner('a disabled key', [(key) => key.setEnabled(false), (key) => key.setEnabled(true)], disabled),
+    operations: ['unwrap'],
+  },
+  {
+    ...owner('a disabled key', [(key) => key.setEnabled(false), (key) => key.setEnabled(true)], {
+      ...disabled,
+      keyWide: false,
+    }),
+    operations: ['generate', 'wrap'],
+  },
   owner('a deleted key', [(key) => key.delete(), (key) => key.recover()], pendingDeletion),
   {
     ...owner(

@@ -58,7 +58,7 @@ describe('an RSA key of Azure', () => {
     await generated(key.service);
     world.clock.skip(minute);
     const { fault } = await failureOf(key.service.generate(request));
-    expect(fault).toEqual({ kind: 'refusal', reason: 'KEY_DISABLED', keyWide: true });
+    expect(fault).toEqual({ kind: 'refusal', reason: 'KEY_DISABLED', keyWide: false });
     key.owned.setEnabled(true);
     await generated(key.service);
   });

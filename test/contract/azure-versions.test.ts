@@ -47,7 +47,10 @@ describe('versions of a key of Azure', () => {
     owned.setEnabled(false, second);
     world.clock.skip(minute);
     await opened(service, old);
-    expect((await failureOf(service.generate(request))).fault).toMatchObject({ reason: 'KEY_DISABLED', keyWide: true });
+    expect((await failureOf(service.generate(request))).fault).toMatchObject({
+      reason: 'KEY_DISABLED',
+      keyWide: false,
+    });
   });
 
   it('stays with a version that the file names', async () => {

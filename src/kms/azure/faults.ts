@@ -147,6 +147,8 @@ export interface FailedAnswer {
 export function sortFault(table: FaultTable, { status, innerCode, code }: FailedAnswer): FaultRow {
   for (const known of [innerCode, code]) {
     if (known !== undefined && Object.hasOwn(table, known)) return table[known] ?? unavailable;
+    // A reason for a 403 that is new here may be the network's, as a firewall's is.
+    if (known === innerCode && known !== undefined && status === 403) return networkDenied;
   }
   if (status === 429) return throttled;
   if ((code ?? innerCode) === undefined || status >= 500) return unavailable;

@@ -56,10 +56,11 @@ export function keyVersionFrom(key: KeyVaultKey, name: string): KeyVersion {
 
 /**
  * Why nothing new may be wrapped under a version at the time `now`, in milliseconds since 1970. Outside of its time a
- * version still unwraps ("About keys", "Date-time controlled operations"), so that is a no to this request alone.
+ * version still unwraps ("About keys", "Date-time controlled operations"), and a version that was made disabled, to be
+ * switched on later, leaves the older ones as they are: so either is a no to this request alone.
  */
 export function stateFault({ enabled, notBefore, expiresOn }: KeyVersion, now: number): KmsFault | undefined {
-  if (!enabled) return { kind: 'refusal', reason: 'KEY_DISABLED', keyWide: true };
+  if (!enabled) return { kind: 'refusal', reason: 'KEY_DISABLED', keyWide: false };
   if (
     (notBefore !== undefined && now < notBefore.getTime()) ||
     (expiresOn !== undefined && now >= expiresOn.getTime())

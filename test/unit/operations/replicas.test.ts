@@ -132,6 +132,23 @@ describe('data that several keys wrapped', () => {
     },
   );
 
+  it.each([disabled, denied, unclear])(
+    'is not opened by the replica that alone wrapped it where the current key says no: $kind $reason',
+    async (fault) => {
+      const { engine, current, first, second } = world();
+      current.fault = silent;
+      const { wrappedDek, plaintext } = await engine.generate('a', { source: kms });
+      expect((await engine.unwrap('a', wrappedDek)).plaintext.reveal()).toEqual(plaintext?.reveal());
+      const asked = [first.calls.unwrap, second.calls.unwrap];
+      current.fault = fault;
+      expect((await rejection(engine.unwrap('a', wrappedDek))).reason).toBe('reason' in fault ? fault.reason : '');
+      expect([first.calls.unwrap, second.calls.unwrap]).toEqual(asked);
+      current.fault = undefined;
+      expect((await engine.unwrap('a', wrappedDek)).plaintext.reveal()).toEqual(plaintext?.reveal());
+      for (const secret of current.handedOut) expect(secret.length).toBe(0);
+    },
+  );
+
   it('is not opened by a retired key while the current one and its replicas are silent', async () => {
     const [old, current, replica] = ['old', 'current', 'replica'].map((name) => new FakeKeyService(name)) as [
       FakeKeyService,
