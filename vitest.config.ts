@@ -17,11 +17,13 @@ function project(name: string, timeout: number, globalSetup: string[] = []) {
 
 export default defineConfig({
   test: {
+    // Most of the time of a test goes into waiting for another process or the clock, so no core is left out.
+    maxWorkers: '100%',
     projects: [
       project('unit', 20_000),
       project('contract', 30_000),
       project('property', 60_000),
-      project('e2e', 60_000),
+      project('e2e', 60_000, ['test/support/compile-cache.ts']),
       project('third-party', 120_000, ['test/third-party/setup.ts']),
     ],
   },

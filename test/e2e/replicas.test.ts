@@ -11,7 +11,7 @@ import type { Daemon } from '../support/daemon.ts';
 const context = { purpose: 'orders' };
 const timeoutMs = 800;
 /** How many calls at a time, how many in all, and for how long at least. */
-const [workers, leastCalls, leastMs] = [4, 1_500, 5_000];
+const [workers, leastCalls, leastMs] = [4, 1_500, 3_000];
 
 interface Made {
   readonly plaintext: Buffer;
