@@ -6,7 +6,7 @@ import { messageLimits } from '../envelope/limits.ts';
 import { parseWrappedDek, type WrappedDek, wrapTagMatches } from '../envelope/wrapped-dek.ts';
 import type { Engine } from './engine.ts';
 import type { KeyInUse } from './key-in-use.ts';
-import type { KeyRequest } from './tenant-keys.ts';
+import type { KeyRequest } from './key-request.ts';
 
 /** What is wanted, and the bytes that it is in. */
 export interface WrappedDekRequest extends KeyRequest {

@@ -3,6 +3,7 @@ import type { EncryptedDataKey } from '../base/encrypted-data-key.ts';
 import type { DataKey } from '../envelope/data-key.ts';
 import type { KeyRing } from '../kms/key-ring.ts';
 import type { KeyInfo } from '../kms/key-service.ts';
+import { Completion } from './completion.ts';
 import { ProvenDeks } from './proven-deks.ts';
 
 /**
@@ -21,8 +22,8 @@ export class TenantKey implements Disposable {
   uses = 0;
   /** What was unwrapped under it lately. */
   readonly proven = new ProvenDeks();
-  /** When it was last tried to replace it by one that is wrapped for all keys, in milliseconds of the same clock. */
-  completionTriedAt: number;
+  /** The attempts to replace it, where it is a root that not all keys open. */
+  readonly completion: Completion;
   #coverage: { readonly ring: KeyRing; readonly isComplete: boolean } | undefined;
 
   constructor(options: {
@@ -35,7 +36,7 @@ export class TenantKey implements Disposable {
     this.entries = options.entries;
     this.info = options.info;
     this.bornAt = options.bornAt;
-    this.completionTriedAt = options.bornAt;
+    this.completion = new Completion(options.bornAt);
   }
 
   /** Whether every key that new data goes under opens it. Asked on each call, and looked at once for each ring. */

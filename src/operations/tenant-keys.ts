@@ -21,14 +21,12 @@ import { dekName, rootName } from './entry-names.ts';
 import { asPublicFailure, isRefusal } from './failures.ts';
 import { firstToOpen } from './first-to-open.ts';
 import { KeyInUse } from './key-in-use.ts';
-import type { CacheOperation, CacheResult, EngineObserver } from './observer.ts';
+import type { KeyRequest, WrappedForms } from './key-request.ts';
+import type { CacheResult, EngineObserver } from './observer.ts';
 import { TenantKey } from './tenant-key.ts';
 
 /** Messages and derived keys that one root may serve: the bound of the format's caching rules (caching-cmm.md). */
 export const maxUsesOfRoot = 2 ** 32;
-
-/** How long a root that not all keys open serves before one that they do is looked for, in milliseconds. */
-const completionPauseMs = 30_000;
 
 /** Length of a root and of the data key of a message, in bytes. */
 const rootBytes = 32;
@@ -39,20 +37,6 @@ export interface TenantKeysOptions {
   readonly observer: EngineObserver;
   /** Aborted when the daemon ends: stops calls to key services that no caller waits for any more. */
   readonly lifetime: AbortSignal;
-}
-
-/** One request's wish for a key. */
-export interface KeyRequest {
-  readonly tenant: Tenant;
-  readonly context: EncryptionContext;
-  readonly operation: CacheOperation;
-  readonly signal: AbortSignal;
-}
-
-/** The wrapped forms of one key: as entries, and as the bytes that they were read from. */
-export interface WrappedForms {
-  readonly entries: readonly EncryptedDataKey[];
-  readonly entriesBytes: Buffer;
 }
 
 /** Where a key would be in the cache, and what opens it. */
@@ -172,8 +156,8 @@ export class TenantKeys {
    * new data goes under what replicas made in its place.
    */
   #complete(request: KeyRequest, ring: KeyRing, root: TenantKey): void {
-    if (this.#now() - root.completionTriedAt < completionPauseMs) return;
-    root.completionTriedAt = this.#now();
+    const lacks = root.entries.some((entry) => ring.current.owns(entry)) ? 'replica' : 'current';
+    if (!root.completion.isDue(this.#now(), lacks)) return;
     void this.#generate(request, ring, rootBytes).then(
       (made) => {
         using lease = made;

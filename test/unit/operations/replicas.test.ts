@@ -237,6 +237,24 @@ describe('a root that was made while the current key was silent', () => {
     for (let i = 0; i < 5; i++) expect(wrappedBy((await engine.generate('a')).wrappedDek)).toEqual(['first', 'second']);
     expect(current.calls.generate).toBe(2);
   });
+
+  it('is looked at less and less often where only a replica is missing', async () => {
+    const { engine, current, first } = world(cached);
+    first.fault = disabled;
+    await engine.generate('a');
+    let minutes = 0;
+    for (; minutes < 120; minutes++) {
+      engine.clock.advance(60_000);
+      await engine.generate('a');
+    }
+    // After 1, 2, 4, 8 and 15 minutes, and every 15 from then on.
+    expect(current.calls.generate).toBeLessThan(16);
+    expect(current.calls.generate).toBeGreaterThan(8);
+    first.fault = undefined;
+    engine.clock.advance(15 * 60_000);
+    await engine.generate('a');
+    await expect.poll(async () => wrappedBy((await engine.generate('a')).wrappedDek)).toEqual(everyKey);
+  });
 });
 
 describe('Rewrap for a tenant with replicas', () => {
