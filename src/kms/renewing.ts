@@ -37,7 +37,8 @@ export interface RenewingOptions<C extends Expiring> {
 }
 
 type State<C> =
-  | { readonly kind: 'none' }
+  /** `failed`: what the last attempt ended with, and when, where it was an answer. */
+  | { readonly kind: 'none'; readonly failed?: { readonly error: KmsError; readonly at: number } }
   | { readonly kind: 'held'; readonly identity: C }
   | { readonly kind: 'refused'; readonly error: KmsError; readonly at: number };
 
@@ -50,8 +51,11 @@ const shortestPause = 500;
 const retryBackoff: Backoff = { baseMs: 1_000, capMs: 30_000 };
 /** For this long credentials that were renewed because a service found them stale count as fresh, in milliseconds. */
 const freshMs = 1_000;
-/** For this long a refusal answers for itself, in milliseconds; after it a call asks again. */
-const refusalHoldsMs = 1_000;
+/**
+ * For this long a failure that is an answer, a refusal or a wrong secret say, answers for itself, in milliseconds; after
+ * it a call asks again. One call after another would else be one login after another.
+ */
+const failureHoldsMs = 1_000;
 
 export class RenewingCredentials<C extends Expiring> implements Disposable {
   readonly #options: RenewingOptions<C>;
@@ -88,7 +92,8 @@ export class RenewingCredentials<C extends Expiring> implements Disposable {
     const state = this.#state;
     if (this.#closed) return Promise.reject(this.#gaveUp(new Error('the credentials have been closed')));
     if (state.kind === 'held' && !isOver(state.identity, clock.now())) return Promise.resolve(state.identity);
-    if (state.kind === 'refused' && clock.monotonic() - state.at < refusalHoldsMs) return Promise.reject(state.error);
+    const failed = state.kind === 'none' ? state.failed : state.kind === 'refused' ? state : undefined;
+    if (failed !== undefined && clock.monotonic() - failed.at < failureHoldsMs) return Promise.reject(failed.error);
     return this.#joinRenewal(signal);
   }
 
@@ -170,6 +175,8 @@ export class RenewingCredentials<C extends Expiring> implements Disposable {
       this.#state = { kind: 'refused', error, at: this.#options.clock.monotonic() };
     } else if (this.#state.kind === 'held') {
       this.#renewAfter(fullJitter(retryBackoff, this.#failures++, this.#options.random));
+    } else if (this.#state.kind === 'none' && error.fault.kind !== 'outage') {
+      this.#state = { kind: 'none', failed: { error, at: this.#options.clock.monotonic() } };
     }
   }
 

@@ -46,6 +46,9 @@ async function federated(world: GcpWorld, options: { impersonate?: string; chang
   return { federation, credential, principal: federation.principal(subject), config };
 }
 
+/** For this long a failed login answers for itself, in milliseconds. */
+const failureHoldsMs = 1_000;
+
 describe('a service account’s own key', () => {
   it('gives one token for all keys, and another only when it is due', async () => {
     await using world = await GcpWorld.start({ steered: true });
@@ -63,6 +66,7 @@ describe('a service account’s own key', () => {
     world.account.deleteKeys();
     expect((await failureOf(generate(key.service))).fault).toEqual({ kind: 'credentials' });
     await world.write('own.json', world.account.keyFile());
+    world.clock.skip(failureHoldsMs);
     await generate(key.service);
   });
 
@@ -184,6 +188,7 @@ describe('workload identity federation', () => {
     expect(error.fault).toEqual({ kind: 'credentials' });
     expect(error.details.advice).toContain('workload identity pool');
     await world.write('subject-token', federation.subjectToken({ subject }));
+    world.clock.skip(failureHoldsMs);
     await generate(service);
   });
 
@@ -195,6 +200,7 @@ describe('workload identity federation', () => {
     expect((await failureOf(generate(service))).fault).toEqual(maybeDenied);
     federation.setDisabled(false);
     federation.allowOnly(['somebody-else']);
+    world.clock.skip(failureHoldsMs);
     expect((await failureOf(generate(service))).fault).toEqual(maybeDenied);
   });
 

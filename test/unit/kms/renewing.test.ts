@@ -217,6 +217,26 @@ describe('RenewingCredentials', () => {
     expect(sts.calls).toBe(1);
   });
 
+  it.each([{ kind: 'credentials' }, { kind: 'config', reason: 'KEY_SERVICE_MISCONFIGURED' }, refusal] as const)(
+    'asks once a second where all it gets is a definite failure: $kind',
+    async (fault) => {
+      const sts = new FakeSts();
+      sts.answers = fault;
+      for (let i = 0; i < 40; i++) expect(await faultOf(sts.current())).toEqual(fault);
+      expect(sts.calls).toBe(1);
+      await sts.clock.advance(1_000);
+      sts.answers = 'yes';
+      expect(await sts.current()).toBe('session-2');
+    },
+  );
+
+  it('asks with every call where there was no answer', async () => {
+    const sts = new FakeSts();
+    sts.answers = outage;
+    for (let i = 0; i < 4; i++) expect(await faultOf(sts.current())).toEqual(outage);
+    expect(sts.calls).toBe(4);
+  });
+
   it('never renews credentials that do not expire', async () => {
     const clock = new ManualClock();
     const fetch = async () => ({ name: 'static' });
