@@ -209,7 +209,9 @@ describe('workload identity federation', () => {
     const { credential, principal } = await federated(world);
     await using service = world.open(keyFor(world, principal), { credential });
     fault(world, 'sts', kind === 'html' ? { kind, status: 403 } : { kind });
-    expect((await failureOf(generate(service))).fault).toEqual(outage);
+    const error = await failureOf(generate(service));
+    expect(error.fault).toEqual(outage);
+    if (kind === 'html') expect(error.details.advice).toContain('proxies');
   });
 
   it('takes a file without a foreign token for a fault of the credentials', async () => {

@@ -117,7 +117,10 @@ describe('a Vault that does not serve', () => {
     await using service = world.open({ ...key.config, address: `http://127.0.0.1:${port}` });
     const error = await failureOf(generate(service));
     expect(error.fault).toEqual(outage);
-    expect(error.details.providerCode).toBe('ECONNREFUSED');
+    expect(error.details).toMatchObject({
+      providerCode: 'ECONNREFUSED',
+      advice: expect.stringContaining('address'),
+    });
   });
 });
 

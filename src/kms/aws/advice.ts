@@ -3,6 +3,7 @@
  * callers and operators read, and carry nothing of AWS's text or of the request.
  */
 import type { KmsFault } from '../fault.ts';
+import { adviceForUnreached, isUntrustedCertificate } from '../transport-codes.ts';
 
 /** What is known of a failed call. */
 export interface Failure {
@@ -45,19 +46,8 @@ const byCode: AdviceTable = {
   PackedPolicyTooLargeException: "shorten the session tags of keyproxy's own identity: AWS's limit for them is used up",
 };
 
-/** Codes of TLS for a certificate that is not trusted, by how they begin or end (Node.js, "TLS: X509 error codes"). */
-const certificateCode = /CERT|UNABLE_TO_VERIFY|^INVALID_(CA|PURPOSE)$|^HOSTNAME_MISMATCH$/;
 const untrusted =
   "check the endpoint's certificate: keyproxy trusts the system's authorities, and those in NODE_EXTRA_CA_CERTS";
-
-/** Failures of the transport, by code. */
-const byTransportCode: AdviceTable = {
-  ENOTFOUND: "the endpoint's name does not resolve: check region, endpoint and name service",
-  EAI_AGAIN: "the endpoint's name does not resolve: check region, endpoint and name service",
-  ECONNREFUSED: 'nothing takes connections at the endpoint: check its address, and firewalls on the way',
-  EHOSTUNREACH: 'the endpoint cannot be reached from here: check routes and firewalls on the way',
-  ENETUNREACH: 'the endpoint cannot be reached from here: check routes and firewalls on the way',
-};
 
 /** A status without a code of the service's, or a success that does not parse: the page of something in between. */
 const foreignAnswer = /^HTTP [1-5]\d\d$|^SyntaxError$/;
@@ -90,9 +80,8 @@ export function adviceFor({ operation, code, fault }: Failure): string | undefin
     return "raise the request quota of the customer's account for this region, or lower kms_calls_per_second";
   }
   if (Object.hasOwn(byCode, code)) return byCode[code];
-  if (Object.hasOwn(byTransportCode, code)) return byTransportCode[code];
-  if (certificateCode.test(code)) return untrusted;
-  return foreignAnswer.test(code) ? foreignPage : undefined;
+  if (isUntrustedCertificate(code)) return untrusted;
+  return foreignAnswer.test(code) ? foreignPage : adviceForUnreached(code);
 }
 
 /** The policy is the customer's and not seen from here, so all that may be wrong with it is said. */

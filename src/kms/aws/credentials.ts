@@ -9,6 +9,7 @@ import { untilAborted } from '../../base/until-aborted.ts';
 import { startDeadline } from '../deadline.ts';
 import { gaveUp, KmsError } from '../fault.ts';
 import { RenewingCredentials } from '../renewing.ts';
+import { Shared } from '../shared.ts';
 import { adviceFor } from './advice.ts';
 import { assuming } from './assume-role.ts';
 import { AwsConnections } from './connection.ts';
@@ -63,10 +64,9 @@ export interface AwsCredentialExpiry {
 /** For a wait that needs no end of its own: every renewal has a time limit. */
 const untilItsEnd = new AbortController().signal;
 
-interface SharedSource {
+interface Source {
   readonly scope: AwsCredentialScope & { readonly role: NonNullable<AwsCredentialScope['role']> };
   readonly credentials: RenewingCredentials<AwsIdentity>;
-  users: number;
 }
 
 /** All credentials of a process. Disposing of it ends every renewal. */
@@ -74,7 +74,7 @@ export class AwsCredentials implements Disposable {
   readonly #options: AwsCredentialOptions;
   readonly #connections = new AwsConnections();
   readonly #own: RenewingCredentials<AwsIdentity>;
-  readonly #sources = new Map<string, SharedSource>();
+  readonly #sources = new Shared<Source>();
 
   constructor(options: AwsCredentialOptions) {
     this.#options = options;
@@ -87,16 +87,13 @@ export class AwsCredentials implements Disposable {
     const { role } = scope;
     if (role === undefined) return { credentials: this.#own, [Symbol.dispose]() {} };
     const name = JSON.stringify([scope.tenantId, role.arn, role.externalId, scope.region, role.policy]);
-    let source = this.#sources.get(name);
-    if (source === undefined) {
-      const ofRole = { ...scope, role };
+    const lease = this.#sources.lease(name, () => {
       const { externalId, policy } = role;
       const assume = this.#sessionOf({ ...scope, arn: role.arn }, { externalId, policy });
-      source = { scope: ofRole, credentials: this.#renewing(() => this.#withOwn(assume)), users: 0 };
-      this.#sources.set(name, source);
-    }
-    source.users++;
-    return this.#leaseOf(name, source);
+      const credentials = this.#renewing(() => this.#withOwn(assume));
+      return { value: { scope: { ...scope, role }, credentials }, close: () => credentials[Symbol.dispose]() };
+    });
+    return { credentials: lease.value.credentials, [Symbol.dispose]: () => lease[Symbol.dispose]() };
   }
 
   /**
@@ -122,33 +119,19 @@ export class AwsCredentials implements Disposable {
 
   /** For each role in use whose credentials are in hand, when they expire. */
   expiries(): AwsCredentialExpiry[] {
-    return [...this.#sources.values()].flatMap(({ scope, credentials: { expiresAtMs } }) =>
-      expiresAtMs === undefined
-        ? []
-        : [{ tenantId: scope.tenantId, roleArn: scope.role.arn, region: scope.region, expiresAtMs }],
-    );
+    return this.#sources
+      .values()
+      .flatMap(({ scope, credentials: { expiresAtMs } }) =>
+        expiresAtMs === undefined
+          ? []
+          : [{ tenantId: scope.tenantId, roleArn: scope.role.arn, region: scope.region, expiresAtMs }],
+      );
   }
 
   [Symbol.dispose](): void {
-    for (const { credentials } of this.#sources.values()) credentials[Symbol.dispose]();
-    this.#sources.clear();
+    this.#sources[Symbol.dispose]();
     this.#own[Symbol.dispose]();
     this.#connections[Symbol.dispose]();
-  }
-
-  #leaseOf(name: string, source: SharedSource): AwsCredentialLease {
-    let released = false;
-    return {
-      credentials: source.credentials,
-      [Symbol.dispose]: () => {
-        if (released) return;
-        released = true;
-        source.users--;
-        if (source.users > 0) return;
-        source.credentials[Symbol.dispose]();
-        this.#sources.delete(name);
-      },
-    };
   }
 
   #renewing(fetch: () => Promise<AwsIdentity>): RenewingCredentials<AwsIdentity> {

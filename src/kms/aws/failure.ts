@@ -3,6 +3,7 @@
  * id: its message is the provider's text, and a parse error quotes the answer, which may hold a data key.
  */
 import { KmsError, type KmsFault } from '../fault.ts';
+import { withRetryAfter } from '../retry-after.ts';
 import { adviceFor } from './advice.ts';
 import { type FailedAnswer, sortFault } from './faults.ts';
 
@@ -25,7 +26,7 @@ export function kmsErrorFrom(thrown: unknown, call: FailedCall): KmsError {
   const sdkError = fields(thrown);
   const metadata = fields(sdkError['$metadata']);
   const answer = answerOf(sdkError, metadata);
-  const fault = withRetryAfter(sortFault(call.table, answer), sdkError, call.now);
+  const fault = withRetryAfter(sortFault(call.table, answer), retryAfterOf(sdkError), call.now);
   const requestId = text(metadata['requestId'], requestIdPattern);
   const code = answer.code ?? transportCode(sdkError, answer.status);
   const advice = adviceFor({ operation: call.operation, code, fault });
@@ -62,18 +63,9 @@ function transportCode(sdkError: Fields, status: number | undefined): string {
   return status === undefined ? (text(sdkError['name'], codePattern) ?? 'NoAnswer') : `HTTP ${status}`;
 }
 
-function withRetryAfter(fault: KmsFault, sdkError: Fields, now: number): KmsFault {
-  if (fault.kind !== 'outage') return fault;
+function retryAfterOf(sdkError: Fields): string | undefined {
   const header = fields(fields(sdkError['$response'])['headers'])['retry-after'];
-  const retryAfterMs = typeof header === 'string' ? retryAfter(header, now) : undefined;
-  return retryAfterMs === undefined ? fault : { ...fault, retryAfterMs };
-}
-
-/** Reads a Retry-After in either of its forms (RFC 9110, section 10.2.3): whole seconds, or a date. */
-function retryAfter(header: string, now: number): number | undefined {
-  if (/^\d{1,6}$/.test(header)) return Number(header) * 1000;
-  const date = header.endsWith(' GMT') ? Date.parse(header) : Number.NaN;
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+  return typeof header === 'string' ? header : undefined;
 }
 
 type Fields = Readonly<Record<string, unknown>>;

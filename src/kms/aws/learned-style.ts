@@ -1,5 +1,5 @@
 /** What kind of key it is that a configuration names: asked of DescribeKey once, for all calls that need to know. */
-import { untilAborted } from '../../base/until-aborted.ts';
+import { AskedOnce } from '../asked-once.ts';
 import { gaveUp, KmsError } from '../fault.ts';
 import { adviceForOtherKey, adviceForUnsuitableKey } from './advice.ts';
 import { emptyAnswer } from './failure.ts';
@@ -13,8 +13,7 @@ const everybodys = new AbortController().signal;
 export class LearnedStyle {
   readonly #keyArn: string;
   readonly #calls: KmsCalls;
-  #style: KeyStyle | undefined;
-  #asking: Promise<KeyStyle> | undefined;
+  readonly #style = new AskedOnce(() => this.#ask());
 
   constructor(keyArn: string, calls: KmsCalls) {
     this.#keyArn = keyArn;
@@ -27,13 +26,8 @@ export class LearnedStyle {
    * key that cannot wrap, `KEY_SERVICE_MISCONFIGURED` for a name that is not the key's own ARN.
    */
   async get(signal: AbortSignal): Promise<KeyStyle> {
-    if (this.#style !== undefined) return this.#style;
-    this.#asking ??= this.#ask().finally(() => {
-      this.#asking = undefined;
-    });
     try {
-      this.#style = await untilAborted(this.#asking, signal);
-      return this.#style;
+      return await this.#style.get(signal);
     } catch (error) {
       throw error instanceof KmsError ? error : gaveUp({ provider: 'aws_kms', operation }, error);
     }
@@ -41,7 +35,7 @@ export class LearnedStyle {
 
   /** For a key that turned out not to wrap as it was taken to: the next call asks again. */
   forget(): void {
-    this.#style = undefined;
+    this.#style.forget();
   }
 
   async #ask(): Promise<KeyStyle> {

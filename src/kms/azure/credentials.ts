@@ -6,6 +6,7 @@ import type { Clock } from '../../base/clock.ts';
 import { startDeadline } from '../deadline.ts';
 import { KmsError } from '../fault.ts';
 import { RenewingCredentials } from '../renewing.ts';
+import { Shared } from '../shared.ts';
 import { type AzureIdentity, type AzureToken, logIn } from './login.ts';
 import { AzureWire } from './wire.ts';
 
@@ -36,17 +37,16 @@ export interface AzureCredentialExpiry {
   readonly expiresAtMs: number;
 }
 
-interface SharedSource {
+interface Source {
   readonly identity: AzureIdentity;
   readonly credentials: RenewingCredentials<AzureToken>;
-  users: number;
 }
 
 /** All tokens of a process. Disposing of it ends every renewal. */
 export class AzureCredentials implements Disposable {
   readonly #options: AzureCredentialOptions;
   readonly #wire: AzureWire;
-  readonly #sources = new Map<string, SharedSource>();
+  readonly #sources = new Shared<Source>();
 
   constructor(options: AzureCredentialOptions) {
     this.#options = options;
@@ -62,18 +62,16 @@ export class AzureCredentials implements Disposable {
     const identity = { ...scope, authorityHost };
     const { credential, tenant, clientId } = identity;
     const name = JSON.stringify([Object.entries(credential).sort(), tenant, clientId, identity.scope, authorityHost]);
-    let source = this.#sources.get(name);
-    if (source === undefined) {
-      source = { identity, credentials: this.#renewing(identity), users: 0 };
-      this.#sources.set(name, source);
-    }
-    source.users++;
-    return this.#leaseOf(name, source);
+    const lease = this.#sources.lease(name, () => {
+      const credentials = this.#renewing(identity);
+      return { value: { identity, credentials }, close: () => credentials[Symbol.dispose]() };
+    });
+    return { credentials: lease.value.credentials, [Symbol.dispose]: () => lease[Symbol.dispose]() };
   }
 
   /** For each source whose tokens are in hand, when they expire. */
   expiries(): AzureCredentialExpiry[] {
-    return [...this.#sources.values()].flatMap(({ identity, credentials: { expiresAtMs } }) => {
+    return this.#sources.values().flatMap(({ identity, credentials: { expiresAtMs } }) => {
       if (expiresAtMs === undefined) return [];
       const { tenant, clientId, scope } = identity;
       return [
@@ -83,24 +81,8 @@ export class AzureCredentials implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const { credentials } of this.#sources.values()) credentials[Symbol.dispose]();
-    this.#sources.clear();
+    this.#sources[Symbol.dispose]();
     this.#wire[Symbol.dispose]();
-  }
-
-  #leaseOf(name: string, source: SharedSource): AzureCredentialLease {
-    let released = false;
-    return {
-      credentials: source.credentials,
-      [Symbol.dispose]: () => {
-        if (released) return;
-        released = true;
-        source.users--;
-        if (source.users > 0) return;
-        source.credentials[Symbol.dispose]();
-        if (this.#sources.get(name) === source) this.#sources.delete(name);
-      },
-    };
   }
 
   #renewing(identity: AzureIdentity): RenewingCredentials<AzureToken> {

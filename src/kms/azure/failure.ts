@@ -4,6 +4,8 @@
  * which may hold a data key.
  */
 import { KmsError, type KmsErrorDetails } from '../fault.ts';
+import { withRetryAfter } from '../retry-after.ts';
+import { adviceForUnreached, isUntrustedCertificate } from '../transport-codes.ts';
 import { type Answer, fields, type Outcome } from './exchange.ts';
 import { type FailedAnswer, type FaultRow, type FaultTable, sortFault } from './faults.ts';
 import { entraFaults, oauthFaults } from './login-faults.ts';
@@ -25,15 +27,9 @@ const foreign: FaultRow = {
   advice: 'check vault_url: what answers there asks for a token that is not for this vault',
 };
 
-/** Codes of the machine that have a next step of their own; `^` matches a whole family. */
-const transportAdvice: readonly [code: RegExp, advice: string][] = [
-  [
-    /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|ERR_(TLS|SSL)/,
-    'check the certificate that the service shows: its name, its time and the authority that signed it; a proxy that' +
-      ' opens TLS needs its authority in NODE_EXTRA_CA_CERTS',
-  ],
-  [/^(ENOTFOUND|EAI_)/, 'check the name of the host, and that this machine can resolve it'],
-];
+const untrusted =
+  'check the certificate that the service shows: its name, its time and the authority that signed it; a proxy that' +
+  ' opens TLS needs its authority in NODE_EXTRA_CA_CERTS';
 
 /** For an answer without a code of the service's. */
 const foreignPage =
@@ -100,29 +96,20 @@ function sortLogin(status: number, number: string | undefined, name: string | un
 
 function transportError(outcome: Exclude<Outcome, Answer>, { operation }: FailedCall): KmsError {
   const providerCode = outcome.kind === 'silence' ? (outcome.code ?? 'NoAnswer') : 'NotSent';
-  const advice = transportAdvice.find(([code]) => code.test(providerCode))?.[1];
+  const advice = isUntrustedCertificate(providerCode) ? untrusted : adviceForUnreached(providerCode);
   const details: KmsErrorDetails = { provider, operation, providerCode };
   return new KmsError(unavailable.fault, advice === undefined ? details : { ...details, advice });
 }
 
 function answered(row: FaultRow, answer: Answer, call: FailedCall & { readonly code?: string }): KmsError {
   const { fault, advice = call.code === undefined ? foreignPage : undefined } = row;
-  const retryAfterMs = answer.retryAfter === undefined ? undefined : retryAfter(answer.retryAfter, call.now);
-  const timed = fault.kind === 'outage' && retryAfterMs !== undefined ? { ...fault, retryAfterMs } : fault;
-  return new KmsError(timed, {
+  return new KmsError(withRetryAfter(fault, answer.retryAfter, call.now), {
     provider,
     operation: call.operation,
     providerCode: call.code ?? `HTTP ${answer.status}`,
     ...(answer.requestId !== undefined && { requestId: answer.requestId }),
     ...(advice !== undefined && { advice }),
   });
-}
-
-/** Reads a Retry-After in either of its forms (RFC 9110, section 10.2.3): whole seconds, or a date. */
-function retryAfter(header: string, now: number): number | undefined {
-  if (/^\d{1,6}$/.test(header)) return Number(header) * 1000;
-  const date = header.endsWith(' GMT') ? Date.parse(header) : Number.NaN;
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
 const codePattern = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;

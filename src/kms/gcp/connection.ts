@@ -4,7 +4,7 @@
  */
 import { KeyManagementServiceClient } from '@google-cloud/kms';
 import { credentials } from '@grpc/grpc-js';
-import { type Lease, Shared } from './shared.ts';
+import { type Lease, Shared } from '../shared.ts';
 
 const googleEndpoint = 'https://cloudkms.googleapis.com';
 

@@ -7,13 +7,13 @@ import type { Authorities } from '../authorities.ts';
 import { KmsError } from '../fault.ts';
 import type { GcpCredential } from '../key-config.ts';
 import { RenewingCredentials } from '../renewing.ts';
+import { type Lease, Shared } from '../shared.ts';
 import { GcpConnections } from './connection.ts';
 import { readCredentialFile, unusableFile } from './credential-file.ts';
 import { defaultToken } from './default-credentials.ts';
 import { federatedToken } from './federation.ts';
 import { impersonatedToken, shortestTokenSeconds } from './impersonation.ts';
 import { serviceAccountToken } from './service-account.ts';
-import { type Lease, Shared } from './shared.ts';
 import { type GcpToken, tokenScopes } from './token.ts';
 
 export interface GcpCredentialOptions {

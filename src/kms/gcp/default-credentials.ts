@@ -9,14 +9,13 @@ import { GoogleAuth } from 'google-auth-library';
 import type { Authorities } from '../authorities.ts';
 import type { KmsError } from '../fault.ts';
 import { readCredentialFile, unusableFile } from './credential-file.ts';
-import { unavailable } from './faults.ts';
 import { federatedToken } from './federation.ts';
 import { machineToken } from './metadata-server.ts';
 import { serviceAccountToken } from './service-account.ts';
 import type { GcpToken } from './token.ts';
 import { tokenOf } from './token-answer.ts';
 import { loginFaults, sortTokenRefusal } from './token-faults.ts';
-import { type Fields, networkCode, refusalOf, type TokenService, tokenError } from './token-http.ts';
+import { type Fields, networkFailure, refusalOf, type TokenService, tokenError } from './token-http.ts';
 
 type Options = TokenService & { readonly authorities: Authorities; readonly scope: string };
 
@@ -78,7 +77,7 @@ function loginError(error: unknown): KmsError {
   const response: unknown =
     typeof error === 'object' && error !== null && 'response' in error ? error.response : undefined;
   if (typeof response !== 'object' || response === null || !('status' in response) || !('data' in response)) {
-    return tokenError(operation, unavailable, networkCode(error));
+    return networkFailure(operation, error);
   }
   const data = typeof response.data === 'object' && response.data !== null ? (response.data as Fields) : undefined;
   const refusal = refusalOf(Number(response.status), data);

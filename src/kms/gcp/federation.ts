@@ -6,13 +6,12 @@
 import { ExternalAccountClient } from 'google-auth-library';
 import type { Authorities } from '../authorities.ts';
 import { unusableFile } from './credential-file.ts';
-import { unavailable } from './faults.ts';
 import { type FederationConfig, federationConfig } from './federation-config.ts';
 import { impersonatedToken } from './impersonation.ts';
 import { type GcpToken, tokenScopes } from './token.ts';
 import { tokenFromExchange } from './token-answer.ts';
 import { exchangeFaults } from './token-faults.ts';
-import { askTokenService, type Fields, networkCode, type TokenService, tokenError } from './token-http.ts';
+import { askTokenService, type Fields, networkFailure, type TokenService, tokenError } from './token-http.ts';
 
 const grantType = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const accessToken = 'urn:ietf:params:oauth:token-type:access_token';
@@ -70,7 +69,7 @@ async function subjectToken(json: Fields, { timeoutMs, setting }: TokenService &
 
 function subjectTokenError(error: unknown, setting: string): Error {
   const isNetwork = typeof error === 'object' && error !== null && 'config' in error;
-  if (isNetwork) return tokenError('GetSubjectToken', unavailable, networkCode(error));
+  if (isNetwork) return networkFailure('GetSubjectToken', error);
   return tokenError(
     'GetSubjectToken',
     { fault: { kind: 'credentials' }, advice: `check the credential_source in the file of ${setting}` },

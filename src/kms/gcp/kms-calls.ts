@@ -5,6 +5,7 @@ import { untilAborted } from '../../base/until-aborted.ts';
 import { startDeadline } from '../deadline.ts';
 import { gaveUp, KmsError } from '../fault.ts';
 import type { RenewingCredentials } from '../renewing.ts';
+import type { Lease } from '../shared.ts';
 import { AnswerWatch } from './answer-watch.ts';
 import {
   type CallSubject,
@@ -16,7 +17,6 @@ import {
 } from './failure.ts';
 import type { KmsMessages } from './messages.ts';
 import { versionName, versionOf } from './names.ts';
-import type { Lease } from './shared.ts';
 import type { GcpToken } from './token.ts';
 
 export interface KmsCallOptions {

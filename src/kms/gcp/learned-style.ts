@@ -1,5 +1,5 @@
 /** What kind of key it is that a configuration names: asked once, for all calls that need to know. */
-import { untilAborted } from '../../base/until-aborted.ts';
+import { AskedOnce } from '../asked-once.ts';
 import { gaveUp, KmsError } from '../fault.ts';
 import { unusableAnswer } from './failure.ts';
 import { assumedStyle, type KeyStyle, styleOfKey, unsuitableAdvice } from './key-style.ts';
@@ -13,8 +13,7 @@ const everybodys = new AbortController().signal;
 export class LearnedStyle {
   readonly #calls: KmsCalls;
   readonly #configured: string | undefined;
-  #style: KeyStyle | undefined;
-  #asking: Promise<KeyStyle> | undefined;
+  readonly #style = new AskedOnce(() => this.#ask());
 
   /** `configured`: the version that the configuration names. */
   constructor(calls: KmsCalls, configured: string | undefined) {
@@ -28,13 +27,8 @@ export class LearnedStyle {
    * symmetric. Throws a `KmsError`: `KEY_UNSUITABLE` for a key that cannot wrap.
    */
   async get(signal: AbortSignal): Promise<KeyStyle> {
-    if (this.#style !== undefined) return this.#style;
-    this.#asking ??= this.#ask().finally(() => {
-      this.#asking = undefined;
-    });
     try {
-      this.#style = await untilAborted(this.#asking, signal);
-      return this.#style;
+      return await this.#style.get(signal);
     } catch (error) {
       throw error instanceof KmsError ? error : gaveUp(call, error);
     }
@@ -42,7 +36,7 @@ export class LearnedStyle {
 
   /** For a key that turned out not to wrap as it was taken to: the next call asks again. */
   forget(): void {
-    this.#style = undefined;
+    this.#style.forget();
   }
 
   async #ask(): Promise<KeyStyle> {

@@ -104,6 +104,13 @@ function denied(): Sorted {
   };
 }
 
+/** An answer in neither of Google's forms. */
+const foreignPage: Sorted = {
+  ...unavailable,
+  advice:
+    'what answered is not a token service of Google: check proxies on the way, and the authorities that are configured',
+};
+
 /**
  * Sorts a refused request. An answer in neither of Google's forms comes from something in between and says nothing
  * about permission, whatever its status.
@@ -111,7 +118,8 @@ function denied(): Sorted {
 export function sortTokenRefusal(table: TokenFaultTable, refusal: TokenRefusal): Sorted {
   const { status, code, reason } = refusal;
   if (status === 429) return throttled;
-  if (code === undefined || status >= 500 || status === 408) return unavailable;
+  if (code === undefined) return foreignPage;
+  if (status >= 500 || status === 408) return unavailable;
   if (reason !== undefined && Object.hasOwn(reasonFaults, reason)) return reasonFaults[reason] ?? unavailable;
   return (Object.hasOwn(table.codes, code) ? table.codes[code] : undefined) ?? table.others;
 }

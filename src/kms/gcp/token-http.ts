@@ -2,7 +2,8 @@
 import type { Clock } from '../../base/clock.ts';
 import { DeadlinePassed, startDeadline } from '../deadline.ts';
 import { KmsError } from '../fault.ts';
-import type { Sorted } from './faults.ts';
+import { adviceForUnreached, isUntrustedCertificate } from '../transport-codes.ts';
+import { type Sorted, unavailable } from './faults.ts';
 import { sortTokenRefusal, type TokenFaultTable, type TokenRefusal } from './token-faults.ts';
 
 export interface TokenService {
@@ -27,6 +28,9 @@ export type Fields = Readonly<Record<string, unknown>>;
 /** More than any token service answers with, in bytes. */
 const longestAnswer = 64 * 1024;
 const namePattern = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
+const untrusted =
+  "check the certificate of Google's token service as it is seen from here: a proxy that opens TLS needs its authority in " +
+  'NODE_EXTRA_CA_CERTS';
 
 /** Sends a request and returns the object that it is answered with. Throws a `KmsError` with a sorted fault. */
 export async function askTokenService(service: TokenService, request: TokenRequest): Promise<Fields> {
@@ -82,7 +86,7 @@ async function exchange(
     });
     return { status: response.status, text: await textOf(response) };
   } catch (error) {
-    throw tokenError(operation, { fault: { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' } }, networkCode(error));
+    throw networkFailure(operation, error);
   }
 }
 
@@ -98,8 +102,15 @@ async function textOf(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** `fetch` hides what happened behind its cause. */
-export function networkCode(error: unknown): string {
+/** The error for a request for a token that got no answer. */
+export function networkFailure(operation: string, error: unknown): KmsError {
+  const code = networkCode(error);
+  const advice = isUntrustedCertificate(code) ? untrusted : adviceForUnreached(code);
+  return tokenError(operation, { ...unavailable, ...(advice !== undefined && { advice }) }, code);
+}
+
+/** `fetch` hides what happened behind its cause, as the clients of the library do. */
+function networkCode(error: unknown): string {
   if (error instanceof DeadlinePassed) return 'Timeout';
   const cause = error instanceof Error ? error.cause : undefined;
   const code: unknown = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;

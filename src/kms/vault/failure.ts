@@ -1,6 +1,8 @@
 /** Turns what went wrong between keyproxy and Vault into a `KmsError`; of Vault's own words none is kept. */
 import { DeadlinePassed } from '../deadline.ts';
 import { KmsError, type KmsFault } from '../fault.ts';
+import { withRetryAfter } from '../retry-after.ts';
+import { adviceForUnreached, isUntrustedCertificate } from '../transport-codes.ts';
 import type { VaultAnswer } from './answer.ts';
 import { NoAnswer } from './connection.ts';
 import { type CallKind, type Meaning, meaningOf } from './faults.ts';
@@ -16,9 +18,7 @@ export interface FailedCall {
 
 const unavailable: KmsFault = { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' };
 
-/** The codes that OpenSSL and Node have for a certificate that is not trusted. */
-const untrusted =
-  /^(?:CERT_|SELF_SIGNED_|DEPTH_ZERO_|UNABLE_TO_(?:GET|VERIFY)_|ERR_TLS_CERT_|INVALID_CA|HOSTNAME_MISMATCH)/;
+const untrusted = 'make ca_file name the authority that signed the certificate of the server, and address its name';
 
 /** The error for something with a meaning that is known. */
 export function errorOf(
@@ -40,9 +40,7 @@ export function errorOf(
 /** The error for an answer of Vault's that was not success. */
 export function errorFromAnswer(answer: VaultAnswer, { operation, kind, now }: FailedCall): KmsError {
   const meaning = meaningOf(kind, answer.status, answer.sentences);
-  const retryAfterMs = answer.retryAfter === undefined ? undefined : retryAfter(answer.retryAfter, now);
-  const fault =
-    meaning.fault.kind === 'outage' && retryAfterMs !== undefined ? { ...meaning.fault, retryAfterMs } : meaning.fault;
+  const fault = withRetryAfter(meaning.fault, answer.retryAfter, now);
   return errorOf({ ...meaning, fault }, operation, answer.requestId);
 }
 
@@ -71,18 +69,10 @@ export function silence(thrown: unknown, operation: string, signal: AbortSignal)
   if (thrown instanceof KmsError) return thrown;
   const code = signal.aborted ? endOf(signal) : thrown instanceof NoAnswer ? thrown.code : 'ConnectionFailed';
   const meaning = { code, fault: unavailable, ...(thrown instanceof NoAnswer && { cause: thrown }) };
-  if (!untrusted.test(code)) return errorOf(meaning, operation);
-  const advice = 'make ca_file name the authority that signed the certificate of the server, and address its name';
-  return errorOf({ ...meaning, advice }, operation);
+  const advice = isUntrustedCertificate(code) ? untrusted : adviceForUnreached(code);
+  return errorOf({ ...meaning, ...(advice !== undefined && { advice }) }, operation);
 }
 
 function endOf(signal: AbortSignal): string {
   return signal.reason instanceof DeadlinePassed ? 'Timeout' : 'GivenUp';
-}
-
-/** Reads a Retry-After in either of its forms (RFC 9110, section 10.2.3): whole seconds, or a date. */
-function retryAfter(header: string, now: number): number | undefined {
-  if (/^\d{1,6}$/.test(header)) return Number(header) * 1000;
-  const date = header.endsWith(' GMT') ? Date.parse(header) : Number.NaN;
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }

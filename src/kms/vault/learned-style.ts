@@ -1,7 +1,6 @@
 /** What kind of key it is that a configuration names: asked of Vault once, for all calls that need to know. */
-
 import type { Clock } from '../../base/clock.ts';
-import { untilAborted } from '../../base/until-aborted.ts';
+import { AskedOnce } from '../asked-once.ts';
 import { startDeadline } from '../deadline.ts';
 import { KmsError } from '../fault.ts';
 import { errorOf, silence } from './failure.ts';
@@ -14,8 +13,7 @@ export class LearnedStyle {
   readonly #transit: Transit;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
-  #style: KeyStyle | undefined;
-  #asking: Promise<KeyStyle> | undefined;
+  readonly #style = new AskedOnce(() => this.#ask());
 
   constructor(transit: Transit, { clock, timeoutMs }: { clock: Clock; timeoutMs: number }) {
     this.#transit = transit;
@@ -29,13 +27,8 @@ export class LearnedStyle {
    * `KmsError`: `KEY_UNSUITABLE` for a key that cannot wrap, `KEY_NOT_FOUND` for one that there is not.
    */
   async get(signal: AbortSignal): Promise<KeyStyle> {
-    if (this.#style !== undefined) return this.#style;
-    this.#asking ??= this.#ask().finally(() => {
-      this.#asking = undefined;
-    });
     try {
-      this.#style = await untilAborted(this.#asking, signal);
-      return this.#style;
+      return await this.#style.get(signal);
     } catch (error) {
       throw silence(error, operation, signal);
     }
@@ -43,12 +36,12 @@ export class LearnedStyle {
 
   /** Vault said what the key may not tell by itself: it binds no associated data. */
   isRsa(): void {
-    this.#style = 'rsa';
+    this.#style.learned('rsa');
   }
 
   /** For a key that turned out not to wrap as it was taken to: the next call asks again. */
   forget(): void {
-    this.#style = undefined;
+    this.#style.forget();
   }
 
   async #ask(): Promise<KeyStyle> {

@@ -62,6 +62,8 @@ describe('a failed call to a vault', () => {
     ['CERT_HAS_EXPIRED', 'certificate'],
     ['ERR_TLS_CERT_ALTNAME_INVALID', 'certificate'],
     ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'certificate'],
+    ['HOSTNAME_MISMATCH', 'certificate'],
+    ['ECONNREFUSED', 'firewalls'],
   ])('says what to do about %s', (code, advice) => {
     const error = vaultError(new Error(secret), { kind: 'silence', code }, call);
     expect(error.fault).toEqual({ kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' });

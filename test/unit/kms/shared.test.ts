@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { Shared } from '../../../../src/kms/gcp/shared.ts';
+import { Shared } from '../../../src/kms/shared.ts';
 
 function counted() {
   const log: string[] = [];
