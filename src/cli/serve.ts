@@ -10,17 +10,25 @@ import { ConfigError, type Parsed } from '../config/problem.ts';
 import { developmentHelp } from './development-help.ts';
 import { exitCodes, type Terminal, UsageError } from './exit.ts';
 
-export const serveUsage = `keyproxy serve --config FILE   serves applications as FILE says
+const usage = `keyproxy serve --config FILE   serves applications as FILE says
 keyproxy serve --dev           serves the tenants demo and demo-2 under a key of its own; not for production`;
 
 /** Runs the data plane. Returns once everything has stopped. */
 export async function serve(args: readonly string[], terminal: Terminal): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
-    options: { config: { type: 'string' }, dev: { type: 'boolean', default: false } },
+    options: {
+      config: { type: 'string' },
+      dev: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
   });
+  if (values.help) {
+    terminal.out(`usage: ${usage}\n`);
+    return exitCodes.ok;
+  }
   if (values.dev === (values.config !== undefined))
-    throw new UsageError(`serve needs --config FILE or --dev\n${serveUsage}`);
+    throw new UsageError(`serve needs --config FILE or --dev\n${usage}`);
   const { config, warnings } = await configuration(values.config, terminal);
   await runDataPlane({
     config,

@@ -37,9 +37,14 @@ export async function validate(args: readonly string[], terminal: Terminal): Pro
       config: { type: 'string' },
       'key-policy': { type: 'string' },
       principal: { type: 'string' },
+      help: { type: 'boolean', default: false },
     },
     allowPositionals: true,
   });
+  if (values.help) {
+    terminal.out(`usage: ${usage}\n`);
+    return exitCodes.ok;
+  }
   if (positionals.length === 0) throw new UsageError(`validate needs at least one file\n${usage}`);
   const { 'key-policy': policyFile, principal } = values;
   if (principal !== undefined && policyFile === undefined) {

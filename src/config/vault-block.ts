@@ -55,7 +55,7 @@ const fields = {
   mount: byDefault(vaultPath, 'transit', 'Where the transit engine is mounted.'),
   key_name: required(keyName, 'The key.'),
   namespace: optional(vaultPath, 'Namespace of the mount.'),
-  ca_file: optional(path, 'PEM file with the authority that signed the server’s certificate.', "the system's"),
+  ca_file: optional(path, "PEM file with the authority that signed the server's certificate.", "the system's"),
   auth: required(authShape, 'How keyproxy logs in.'),
 };
 

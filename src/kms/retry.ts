@@ -31,8 +31,9 @@ const budgetFactor = 2;
 
 /**
  * Calls `attempt` until it succeeds, fails with anything but an outage, was tried four times, or the budget would be
- * over before the next attempt; the last fault is the one that is thrown. Each attempt gets a signal of its own, which ends after
- * `timeoutMs`, when the budget ends, and when `options.signal` is aborted; it has to end with it, in a `KmsError`.
+ * over before the next attempt; the last fault is the one that is thrown. Each attempt gets a signal of its own, which
+ * ends after `timeoutMs`, when the budget ends, and when `options.signal` is aborted; it has to end with it, in a
+ * `KmsError`.
  */
 export async function callWithRetry<T>(
   attempt: (signal: AbortSignal) => Promise<T>,

@@ -59,6 +59,12 @@ describe('keyproxy', () => {
     expect([long.out, nothing.out]).toEqual([help.out, help.out]);
   });
 
+  it.each(['serve', 'validate'])('prints the usage of %s where that is asked for', async (command) => {
+    const { code, out, err } = await keyproxy([command, '--help']);
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toContain(`usage: keyproxy ${command} `);
+  });
+
   it('prints the version of its package', async () => {
     const manifest = JSON.parse(readFileSync(resolve(import.meta.dirname, '../../../package.json'), 'utf8'));
     expect(await keyproxy(['--version'])).toEqual({ code: 0, out: `keyproxy ${manifest.version}\n`, err: '' });
