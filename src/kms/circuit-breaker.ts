@@ -17,6 +17,7 @@ import { decorated } from './decorated.ts';
 import { KmsError, type KmsErrorDetails } from './fault.ts';
 import type { KeyService } from './key-service.ts';
 
+/** What a breaker needs. */
 export interface BreakerOptions {
   readonly clock: Clock;
   /** In [0, 1). */

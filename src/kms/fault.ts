@@ -19,6 +19,7 @@ export type KmsFault =
   /** The configuration names something that cannot work; somebody has to change it. */
   | { readonly kind: 'config'; readonly reason: Reason };
 
+/** How a customer's key service says no. */
 export type RefusalReason =
   | 'KEY_DISABLED'
   | 'KEY_PENDING_DELETION'
@@ -26,6 +27,7 @@ export type RefusalReason =
   | 'KEY_ACCESS_DENIED'
   | 'ROLE_DENIED';
 
+/** How a key service gives no answer: silence, or too many calls. */
 export type OutageReason = 'KEY_SERVICE_UNAVAILABLE' | 'KEY_SERVICE_THROTTLED';
 
 /** What the log may know about a failed call. */

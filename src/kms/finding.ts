@@ -1,5 +1,6 @@
 /** What a check of a key found: one line of `keyproxy validate`. */
 
+/** One thing that was looked at. */
 export interface Finding {
   /** What was looked at, as a statement that holds where the verdict is `ok`. */
   readonly step: string;

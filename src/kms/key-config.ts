@@ -1,5 +1,6 @@
 /** What a tenant file says about one key, checked and with its defaults in place. */
 
+/** A key of AWS KMS. */
 export interface AwsKeyConfig {
   readonly provider: 'aws_kms';
   readonly keyArn: string;
@@ -11,6 +12,7 @@ export interface AwsKeyConfig {
   readonly endpoint?: string;
 }
 
+/** A key in a file. */
 export interface LocalKeyConfig {
   readonly provider: 'local';
   /** Names the key in wrapped DEKs. */
@@ -28,6 +30,7 @@ export type AzureCredential =
   /** A service principal's secret, read from the file at each login. */
   | { readonly kind: 'client_secret_file'; readonly file: string };
 
+/** A key of a vault or a managed HSM of Azure. */
 export interface AzureKeyConfig {
   readonly provider: 'azure_kv';
   /** Origin of the vault or managed HSM, `https://acme.vault.azure.net`. */
@@ -49,6 +52,7 @@ export type GcpCredential =
   /** A service account's key, as JSON. */
   | { readonly kind: 'service_account_file'; readonly file: string };
 
+/** A key of Google Cloud KMS. */
 export interface GcpKeyConfig {
   readonly provider: 'gcp_kms';
   /** `projects/P/locations/L/keyRings/R/cryptoKeys/K`. */
@@ -75,6 +79,7 @@ export type VaultAuth =
     }
   | { readonly method: 'approle'; readonly mount: string; readonly roleId: string; readonly secretIdFile: string };
 
+/** A key of a transit engine, of Vault or OpenBao. */
 export interface VaultKeyConfig {
   readonly provider: 'vault';
   /** Origin of the server. */
@@ -89,6 +94,7 @@ export interface VaultKeyConfig {
   readonly auth: VaultAuth;
 }
 
+/** A key of any provider. */
 export type KeyConfig = AwsKeyConfig | AzureKeyConfig | GcpKeyConfig | VaultKeyConfig | LocalKeyConfig;
 
 /** The name by which two configurations stand for the same key: its full name at its provider, without a version. */

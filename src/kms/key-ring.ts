@@ -18,6 +18,7 @@ export interface RingKeys {
   readonly retired?: readonly KeyService[];
 }
 
+/** The keys of one tenant. Disposing of it disposes of all of them. */
 export class KeyRing implements AsyncDisposable {
   /** New data goes under this key. */
   readonly current: KeyService;

@@ -28,6 +28,7 @@ export interface GeneratedKey {
   readonly entry: EncryptedDataKey;
 }
 
+/** One key. Disposing of it lets go of connections and credentials; calls after that fail. */
 export interface KeyService extends AsyncDisposable {
   readonly provider: ProviderName;
   /** The key's full name at its provider: the same for two services exactly when they stand for the same key. */

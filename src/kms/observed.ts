@@ -7,6 +7,7 @@ import type { KeyService } from './key-service.ts';
 /** How it ended: an answer in the customer's name (`ok`, `refusal`), none (`outage`), or anything else (`fault`). */
 export type KmsOutcome = 'ok' | 'refusal' | 'outage' | 'fault';
 
+/** One call that has ended. */
 export interface KmsCall {
   readonly provider: string;
   readonly operation: KmsOperation;

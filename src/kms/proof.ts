@@ -8,6 +8,7 @@ import { untilAborted } from '../base/until-aborted.ts';
 import { gaveUp, KmsError } from './fault.ts';
 import type { ProviderName } from './key-service.ts';
 
+/** How a key is proven. */
 export interface ProofOptions {
   /** For errors. */
   readonly provider: ProviderName;
@@ -21,6 +22,7 @@ export interface ProofOptions {
   readonly ask: (signal: AbortSignal) => Promise<void>;
 }
 
+/** The proof of one key. One question is under way at a time, whoever waits for it. */
 export class Proof implements Disposable {
   readonly #options: ProofOptions;
   readonly #end = new AbortController();

@@ -24,6 +24,7 @@ export interface Expiring {
   readonly expiration?: Date;
 }
 
+/** Where credentials come from. */
 export interface RenewingOptions<C extends Expiring> {
   /** For errors. */
   readonly provider: ProviderName;
@@ -57,6 +58,7 @@ const freshMs = 1_000;
  */
 const failureHoldsMs = 1_000;
 
+/** The credentials of one identity. Disposing of it ends their renewal. */
 export class RenewingCredentials<C extends Expiring> implements Disposable {
   readonly #options: RenewingOptions<C>;
   #state: State<C> = { kind: 'none' };

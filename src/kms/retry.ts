@@ -10,6 +10,7 @@ import { decorated } from './decorated.ts';
 import { KmsError } from './fault.ts';
 import type { KeyService } from './key-service.ts';
 
+/** How long a call and its attempts may take. */
 export interface RetryOptions {
   readonly clock: Clock;
   /** In [0, 1). */

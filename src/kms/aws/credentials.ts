@@ -19,6 +19,7 @@ import type { AwsIdentity } from './identity.ts';
 import { sessionName } from './session-name.ts';
 import { worthlessPolicy } from './session-policy.ts';
 
+/** What the credentials of a process need. */
 export interface AwsCredentialOptions {
   readonly clock: Clock;
   /** In [0, 1). */

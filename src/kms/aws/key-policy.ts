@@ -18,6 +18,7 @@ export interface PolicyCondition {
   readonly values: readonly string[];
 }
 
+/** One statement, in the form in which it is judged. */
 export interface PolicyStatement {
   /** How to speak of it: `statement "Allow use of the key"`, or by its number. */
   readonly name: string;

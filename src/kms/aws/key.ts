@@ -20,6 +20,7 @@ export type Inspect = (
   request: { readonly context: EncryptionContext; readonly signal: AbortSignal },
 ) => Promise<Finding[]>;
 
+/** The key. Disposing of it ends its calls and lets go of its credentials. */
 export class AwsKey implements KeyService {
   readonly provider = 'aws_kms';
   readonly keyId: string;

@@ -23,6 +23,7 @@ export type KmsAction = UsedOperation | 'GetKeyPolicy' | 'GetKeyRotationStatus';
 /** Sends one command with the options that carry the abort signal. */
 type Send<T> = (client: KMSClient, options: { readonly abortSignal: AbortSignal }) => Promise<T>;
 
+/** What the calls to one key need. */
 export interface KmsCallOptions {
   readonly clock: Clock;
   /** How long one call may take from its start to the last byte of its answer, in milliseconds. */
@@ -31,6 +32,7 @@ export interface KmsCallOptions {
   readonly lease: AwsCredentialLease;
 }
 
+/** The calls to one key. Disposing of it closes its connections and lets go of its credentials. */
 export class KmsCalls implements Disposable {
   readonly #config: AwsKeyConfig;
   readonly #options: KmsCallOptions;

@@ -10,6 +10,7 @@ const operation = 'DescribeKey';
 /** The question is everybody's: it ends by its own timeout, and not when one of those who wait gives up. */
 const everybodys = new AbortController().signal;
 
+/** The kind of one key, once it is known. */
 export class LearnedStyle {
   readonly #keyArn: string;
   readonly #calls: KmsCalls;

@@ -5,6 +5,7 @@
  */
 import type { PolicyCondition } from './key-policy.ts';
 
+/** Whether something holds; `unknown`: only AWS can tell. */
 export type Truth = 'yes' | 'no' | 'unknown';
 
 /**

@@ -20,6 +20,7 @@ export interface PlannedCall {
   readonly facts: CallFacts;
 }
 
+/** What becomes of a call, and `by` which statement. */
 export type Decision =
   | { readonly kind: 'allowed'; readonly by: PolicyStatement }
   /** The policy leaves it to the policies that the caller's account gives it. */

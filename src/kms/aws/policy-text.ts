@@ -14,6 +14,7 @@ export interface PolicyReading {
   readonly isBehindRole: boolean;
 }
 
+/** What a text means; `unknown-principal`: the caller is named by no ARN of a role, a user or a session. */
 export type PolicyMeaning =
   | { readonly kind: 'findings'; readonly findings: readonly Finding[] }
   /** The text is no key policy; each problem is a clause that follows the file's name. */

@@ -10,6 +10,7 @@ import { Shared } from '../shared.ts';
 import { type AzureIdentity, type AzureToken, logIn } from './login.ts';
 import { AzureWire } from './wire.ts';
 
+/** What the tokens of a process need. */
 export interface AzureCredentialOptions {
   readonly clock: Clock;
   /** In [0, 1). */

@@ -5,6 +5,7 @@
  */
 import { untilAborted } from '../../base/until-aborted.ts';
 
+/** The gate of one client. */
 export class FirstAlone {
   #passed = false;
   #first: Promise<void> | undefined;

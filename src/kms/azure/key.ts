@@ -20,6 +20,7 @@ import { explained } from './key-state.ts';
 import { type KeyVersion, keyVersionFrom, stateFault } from './key-version.ts';
 import type { VaultCalls } from './vault-calls.ts';
 
+/** What one key needs beside its configuration. */
 export interface AzureKeyOptions {
   readonly clock: Clock;
   /** How long one call may take, in milliseconds. */
@@ -36,6 +37,7 @@ const oaepOverhead = 66;
 
 type WrapRequest = { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal };
 
+/** One key of a vault or a managed HSM behind the port. Disposing of it ends its question and its calls. */
 export class AzureKey implements KeyService {
   readonly provider = 'azure_kv';
   readonly keyId: string;

@@ -14,6 +14,7 @@ import { type FaultTable, readFaults, unwrapFaults, wrapFaults } from './faults.
 import { type GuardedClient, VaultClients } from './vault-clients.ts';
 import { AzureWire } from './wire.ts';
 
+/** What the calls for one key need. */
 export interface VaultCallOptions {
   readonly clock: Clock;
   /** Whether the vault's host is a simulator's, which may ask for tokens of any name. */
@@ -37,6 +38,7 @@ type VaultOperation = keyof typeof tables;
 const everybodys = new AbortController().signal;
 const publicAuthority = 'https://login.microsoftonline.com';
 
+/** The calls for one key. Disposing of it closes its connections and lets go of its tokens. */
 export class VaultCalls implements Disposable {
   readonly #config: AzureKeyConfig;
   readonly #options: VaultCallOptions;

@@ -12,6 +12,7 @@ export interface GuardedClient<C> {
 /** What the library gets its tokens from. */
 export type TokenSource = ConstructorParameters<typeof KeyClient>[1];
 
+/** What the clients of one key share. */
 export interface VaultClientOptions {
   readonly vaultUrl: string;
   readonly keyName: string;
@@ -24,6 +25,7 @@ export interface VaultClientOptions {
 /** Most versions at a time with a client of their own; entries may name any number of versions. */
 const maxVersions = 4;
 
+/** The clients of one key; the oldest of those for versions make room for new ones. */
 export class VaultClients {
   readonly #options: VaultClientOptions;
   readonly #reader: GuardedClient<KeyClient>;

@@ -16,6 +16,7 @@ import { impersonatedToken, shortestTokenSeconds } from './impersonation.ts';
 import { serviceAccountToken } from './service-account.ts';
 import { type GcpToken, tokenScopes } from './token.ts';
 
+/** What the tokens of a process need. */
 export interface GcpCredentialOptions {
   readonly clock: Clock;
   /** In [0, 1). */

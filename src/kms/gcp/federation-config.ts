@@ -9,6 +9,7 @@ import { textField, unusableFile } from './credential-file.ts';
 import { longestTokenSeconds, shortestTokenSeconds } from './impersonation.ts';
 import type { Fields } from './token-http.ts';
 
+/** What a configuration that passed the checks says. */
 export interface FederationConfig {
   readonly audience: string;
   readonly subjectTokenType: string;

@@ -9,6 +9,7 @@ export const [shortestTokenSeconds, longestTokenSeconds] = [900, 3600];
 
 const operation = 'GenerateAccessToken';
 
+/** Which token of which service account is asked for, and where. */
 export interface Impersonation {
   /** Of the service, `https://iamcredentials.googleapis.com` say. */
   readonly origin: string;

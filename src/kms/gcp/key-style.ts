@@ -4,6 +4,7 @@
  */
 import type { protos } from '@google-cloud/kms';
 
+/** How one key wraps. */
 export type KeyStyle =
   | {
       readonly kind: 'symmetric';

@@ -18,6 +18,7 @@ import { damaged, SymmetricKey, type WrappedKey } from './symmetric-key.ts';
 /** What a key answers that was taken for another kind than it is. */
 const ofAnotherKind: readonly Reason[] = ['KEY_SERVICE_MISCONFIGURED', 'KEY_STATE_INVALID'];
 
+/** The key. Disposing of it ends its question and its calls. */
 export class GcpKey implements KeyService {
   readonly provider = 'gcp_kms';
   readonly keyId: string;

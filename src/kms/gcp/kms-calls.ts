@@ -19,6 +19,7 @@ import type { KmsMessages } from './messages.ts';
 import { versionName, versionOf } from './names.ts';
 import type { GcpToken } from './token.ts';
 
+/** What the calls to one key need. */
 export interface KmsCallOptions {
   readonly clock: Clock;
   /** How long one call may take from its start to its whole answer, in milliseconds. */
@@ -38,6 +39,7 @@ export interface CallAbout {
 /** How much later than ours google-gax's own time limit is, in milliseconds: it is a backstop. */
 const backstopMs = 1_000;
 
+/** The calls to one key. Disposing of it lets go of its client and its tokens. */
 export class KmsCalls implements Disposable {
   readonly keyName: string;
   /** The number of the version that new data keys go under, once it is known. Tells how far a refusal reaches. */

@@ -10,6 +10,7 @@ const call = { provider: 'gcp_kms', operation: 'GetCryptoKey' };
 /** The question is everybody's: it ends by its own timeout, and not when one of those who wait gives up. */
 const everybodys = new AbortController().signal;
 
+/** The kind of one key, once it is known. */
 export class LearnedStyle {
   readonly #calls: KmsCalls;
   readonly #configured: string | undefined;

@@ -1,6 +1,7 @@
 /** What keyproxy may need to be allowed, and what for (https://cloud.google.com/kms/docs/reference/permissions-and-roles). */
 import type { KeyStyle } from './key-style.ts';
 
+/** One permission of Cloud KMS. */
 export interface Permission {
   readonly name: string;
   /** The role that grants it and little more. */

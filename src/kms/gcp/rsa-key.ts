@@ -17,6 +17,7 @@ import { type RsaVersion, RsaVersions } from './rsa-version.ts';
 import type { WrappedKey } from './symmetric-key.ts';
 import { checksumOf, fits, verified } from './verified.ts';
 
+/** What an RSA key needs beside its calls. */
 export interface RsaKeyOptions {
   readonly clock: Clock;
   /** How long an unwrap proves that the key may be used, in milliseconds. */
@@ -28,6 +29,7 @@ export interface RsaKeyOptions {
 /** However much the key is in use: after this time a rotation has been noticed, in milliseconds. */
 const versionHoldsMs = 300_000;
 
+/** The RSA half of one key. Disposing of it ends the question that is under way. */
 export class RsaKey implements Disposable {
   readonly #calls: KmsCalls;
   readonly #clock: Clock;

@@ -7,6 +7,7 @@ import type { KmsCalls } from './kms-calls.ts';
 import { versionName, versionOf } from './names.ts';
 import { fits, verified } from './verified.ts';
 
+/** A version that wraps here. */
 export interface RsaVersion {
   readonly version: string;
   readonly publicKey: KeyObject;
@@ -18,6 +19,7 @@ const pageSize = 1_000;
 /** More pages than any key has. */
 const maxPages = 100;
 
+/** The versions of one key, as far as new data needs them. */
 export class RsaVersions {
   readonly #calls: KmsCalls;
   readonly #configured: string | undefined;

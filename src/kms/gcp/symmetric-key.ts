@@ -17,6 +17,7 @@ export interface WrappedKey {
 
 type SymmetricStyle = KeyStyle & { readonly kind: 'symmetric' };
 
+/** The symmetric half of one key. */
 export class SymmetricKey {
   readonly #calls: KmsCalls;
   readonly #configured: string | undefined;

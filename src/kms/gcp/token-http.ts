@@ -6,12 +6,14 @@ import { adviceForUnreached, isUntrustedCertificate } from '../transport-codes.t
 import { type Sorted, unavailable } from './faults.ts';
 import { sortTokenRefusal, type TokenFaultTable, type TokenRefusal } from './token-faults.ts';
 
+/** By which clock a request ends, and after how long. */
 export interface TokenService {
   readonly clock: Clock;
   /** How long one request may take from its start to its whole answer, in milliseconds. */
   readonly timeoutMs: number;
 }
 
+/** One request, and how its refusals are sorted. */
 export interface TokenRequest {
   /** By Google's own name; for errors. */
   readonly operation: string;

@@ -1,5 +1,6 @@
 /** What Google takes as proof of who asks. */
 
+/** A token of any identity. */
 export interface GcpToken {
   /** The value of the header: `Bearer` and the token. It cannot be wiped; it lives an hour at most. */
   readonly authorization: string;

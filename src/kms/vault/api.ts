@@ -5,6 +5,7 @@ import type { Connection, HttpAnswer } from './connection.ts';
 import { foreignAnswer, silence } from './failure.ts';
 import type { VaultToken } from './token.ts';
 
+/** One request. */
 export interface VaultRequest {
   /** For errors, in Vault's own name for it. */
   readonly operation: string;
@@ -20,6 +21,7 @@ export interface VaultRequest {
   readonly signal: AbortSignal;
 }
 
+/** The requests to one server and namespace. Disposing of it closes the connections. */
 export class VaultApi implements Disposable {
   readonly clock: Clock;
   readonly #connection: Connection;

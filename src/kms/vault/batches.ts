@@ -12,6 +12,7 @@ export type ItemOutcome<Out> =
   | { readonly kind: 'done'; readonly value: Out }
   | { readonly kind: 'failed'; readonly error: unknown };
 
+/** What is done with a batch. */
 export interface BatchOptions<In, Out> {
   readonly clock: Clock;
   /** How long one batch may take, in milliseconds. */
@@ -35,6 +36,7 @@ interface Waiting<In, Out> {
   readonly fail: (error: unknown) => void;
 }
 
+/** The batches of one kind of call. */
 export class Batches<In, Out> {
   readonly #options: BatchOptions<In, Out>;
   readonly #queue: Waiting<In, Out>[] = [];

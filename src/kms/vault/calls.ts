@@ -6,6 +6,7 @@ import { errorFromAnswer, errorOf, silence } from './failure.ts';
 import { type CallKind, deniedBy } from './faults.ts';
 import type { VaultToken } from './token.ts';
 
+/** One call, sorted by its `kind` where it fails. */
 export interface VaultCall {
   /** For errors, in Vault's own name for it. */
   readonly operation: string;
@@ -19,6 +20,7 @@ export interface VaultCall {
 
 const forbidden = 403;
 
+/** The calls of one login. */
 export class VaultCalls {
   readonly #vault: LoggedIn;
 

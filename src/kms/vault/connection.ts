@@ -6,6 +6,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type 
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { TrustedAuthorities } from './trust.ts';
 
+/** One request to the origin. */
 export interface HttpRequest {
   readonly method: 'GET' | 'POST';
   /** Begins with a slash. */

@@ -11,6 +11,7 @@ import { VaultSession } from './session.ts';
 import { TokenChecks } from './token-checks.ts';
 import { TrustedAuthorities } from './trust.ts';
 
+/** What the logins of a process need. */
 export interface VaultCredentialOptions {
   readonly clock: Clock;
   /** In [0, 1). */

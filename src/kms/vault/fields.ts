@@ -1,5 +1,6 @@
 /** Looks into values of unknown form: what Vault sent, or somebody in its place. */
 
+/** A JSON object whose fields nobody has looked at. */
 export type Fields = Readonly<Record<string, unknown>>;
 
 /** The fields of an object; of anything else, none. */

@@ -42,6 +42,7 @@ const conditions: readonly { readonly is: (health: Fields) => boolean; readonly 
   },
 ];
 
+/** The state of one server, asked for where a call got no answer. */
 export class Health {
   readonly #api: VaultApi;
   #asking: Promise<Condition | undefined> | undefined;

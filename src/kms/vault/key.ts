@@ -17,6 +17,7 @@ import type { KeyStyle } from './key-style.ts';
 import { LearnedStyle } from './learned-style.ts';
 import { datakeyBits, type EncryptInput, type OpenInput, type Transit } from './transit.ts';
 
+/** What one key needs. */
 export interface VaultKeyOptions {
   readonly keyId: string;
   readonly clock: Clock;
@@ -34,6 +35,7 @@ interface WithContext {
   readonly signal: AbortSignal;
 }
 
+/** The key. Disposing of it lets go of its login. */
 export class VaultKey implements KeyService {
   readonly provider = 'vault';
   readonly keyId: string;

@@ -9,6 +9,7 @@ import type { Transit } from './transit.ts';
 
 const operation = 'read-key';
 
+/** The kind of one key, once it is known. */
 export class LearnedStyle {
   readonly #transit: Transit;
   readonly #clock: Clock;

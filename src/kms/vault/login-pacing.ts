@@ -23,6 +23,7 @@ const pauses: Readonly<Record<Exclude<LoginEnd, 'refused'>, readonly [first: num
   unspent: [250, 10_000],
 };
 
+/** The pauses between the logins of one identity. */
 export class LoginPacing {
   readonly #clock: Clock;
   readonly #random: () => number;

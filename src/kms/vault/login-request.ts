@@ -8,6 +8,7 @@ import { KmsError } from '../fault.ts';
 import type { VaultAuth } from '../key-config.ts';
 import { fields } from './fields.ts';
 
+/** A login, ready to be sent. */
 export interface LoginRequest {
   /** Below `/v1/`. */
   readonly path: string;

@@ -16,6 +16,7 @@ import { type LoginEnd, LoginPacing } from './login-pacing.ts';
 import { type LoginRequest, loginRequest } from './login-request.ts';
 import { tokenOf, type VaultToken } from './token.ts';
 
+/** What a login needs. */
 export interface SessionOptions {
   /** In [0, 1). */
   readonly random: () => number;
@@ -28,6 +29,7 @@ const fullGrant = 0.9;
 /** The farewell is a courtesy: it holds nobody up for longer, in milliseconds. */
 const farewellMs = 1_000;
 
+/** One login and its token. Disposing of it revokes and wipes the token. */
 export class VaultSession implements AsyncDisposable {
   readonly credentials: RenewingCredentials<VaultToken>;
   readonly #api: VaultApi;

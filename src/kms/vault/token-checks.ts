@@ -16,6 +16,7 @@ export type TokenVerdict = 'valid' | 'dead' | 'unknown';
  */
 const loginEveryMs = 60_000;
 
+/** The questions about the tokens of one login. */
 export class TokenChecks {
   readonly #api: VaultApi;
   /** When a login last was the answer to a 403 of a token that may not ask about itself. */

@@ -3,6 +3,7 @@ import type { SecretBytes } from '../../base/secret.ts';
 import type { Expiring } from '../renewing.ts';
 import type { VaultAnswer } from './answer.ts';
 
+/** A token. Its secret is its session's to wipe. */
 export interface VaultToken extends Expiring {
   readonly secret: SecretBytes;
   readonly isRenewable: boolean;

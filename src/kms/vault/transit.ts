@@ -34,6 +34,7 @@ export const datakeyBits: ReadonlyMap<number, number> = new Map([16, 32, 64].map
  */
 const neverCreate: Item = { type: 'none' };
 
+/** The calls on one key. */
 export class Transit {
   readonly #calls: VaultCalls;
   readonly #mount: string;

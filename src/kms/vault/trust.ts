@@ -5,6 +5,7 @@ import { KmsError } from '../fault.ts';
 /** A bundle of some hundred authorities is below 300 KiB. */
 const maxBytes = 1024 * 1024;
 
+/** The authorities for one server. */
 export class TrustedAuthorities {
   readonly #file: string | undefined;
   #read: { readonly version: string; readonly pem: string } | undefined;
