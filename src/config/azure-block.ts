@@ -4,7 +4,8 @@
  */
 import type { AzureCredential, AzureKeyConfig } from '../kms/key-config.ts';
 import { endpoint, endpointProblem } from './address.ts';
-import { byDefault, optional, required, type Section, type Shape, section, type Values } from './shape.ts';
+import { checkGoesWith, type KeysOf } from './goes-with.ts';
+import { byDefault, optional, required, type Shape, section, type Values } from './shape.ts';
 import { choice, path, text } from './values.ts';
 
 const directory = text(
@@ -49,9 +50,7 @@ const fields = {
 type AzureBlock = Values<typeof fields>;
 
 /** Credential → the keys that it needs, and those that it takes beside them. */
-const credentialKeys: Readonly<
-  Record<AzureBlock['credential'], { needs: readonly string[]; takes: readonly string[] }>
-> = {
+const credentialKeys: KeysOf<AzureBlock['credential']> = {
   managed_identity: { needs: [], takes: ['client_id', 'tenant'] },
   workload_identity: { needs: ['tenant'], takes: ['client_id', 'token_file'] },
   client_secret_file: { needs: ['tenant', 'client_id', 'client_secret_file'], takes: [] },
@@ -62,7 +61,8 @@ export function azureBlock(trustedEndpoints: readonly string[]): Shape<AzureBloc
   return section(fields, (values, block) => {
     const trouble = values.vault_url === undefined ? undefined : vaultProblem(values.vault_url, trustedEndpoints);
     if (trouble !== undefined) block.problem('vault_url', trouble);
-    if (values.credential !== undefined) checkCredential(values.credential, block);
+    const { credential: choice } = values;
+    if (choice !== undefined) checkGoesWith(block, { kind: 'credential', choice, keys: credentialKeys });
   });
 }
 
@@ -70,18 +70,6 @@ export function azureBlock(trustedEndpoints: readonly string[]): Shape<AzureBloc
 function vaultProblem(origin: string, trusted: readonly string[]): string | undefined {
   if (!origin.startsWith('https:')) return 'must begin with https://';
   return endpointProblem(origin, trusted);
-}
-
-function checkCredential(credential: AzureBlock['credential'], block: Section): void {
-  const { needs, takes } = credentialKeys[credential];
-  for (const key of needs) {
-    if (!block.has(key)) block.problem(key, `is missing; the credential ${credential} needs it`);
-  }
-  for (const key of ['tenant', 'client_id', 'token_file', 'client_secret_file']) {
-    if (block.has(key) && !needs.includes(key) && !takes.includes(key)) {
-      block.problem(key, `does not go with the credential ${credential}`);
-    }
-  }
 }
 
 /** The key as the provider takes it; `absolute` makes paths absolute. */

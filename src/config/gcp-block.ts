@@ -4,7 +4,8 @@
  */
 import type { GcpCredential, GcpKeyConfig } from '../kms/key-config.ts';
 import { endpoint, endpointProblem } from './address.ts';
-import { byDefault, optional, required, type Section, type Shape, scalar, section, type Values } from './shape.ts';
+import { checkGoesWith, type KeysOf } from './goes-with.ts';
+import { byDefault, optional, required, type Shape, scalar, section, type Values } from './shape.ts';
 import { choice, path, text } from './values.ts';
 
 const keyType = 'the full name of a key (projects/P/locations/L/keyRings/R/cryptoKeys/K)';
@@ -60,10 +61,17 @@ const credentialFiles = {
   service_account_file: 'service_account_file',
 } as const;
 
+const credentialKeys: KeysOf<GcpBlock['credential']> = {
+  application_default: { needs: [], takes: [] },
+  workload_identity_federation: { needs: [credentialFiles.workload_identity_federation], takes: [] },
+  service_account_file: { needs: [credentialFiles.service_account_file], takes: [] },
+};
+
 /** The block's shape; `trustedEndpoints` are the origins that need not be HTTPS or remote. */
 export function gcpBlock(trustedEndpoints: readonly string[]): Shape<GcpBlock> {
   return section(fields, (values, block) => {
-    if (values.credential !== undefined) checkCredential(values.credential, block);
+    const { credential: choice } = values;
+    if (choice !== undefined) checkGoesWith(block, { kind: 'credential', choice, keys: credentialKeys });
     const trouble = values.endpoint === undefined ? undefined : hostProblem(values.endpoint, trustedEndpoints);
     if (trouble !== undefined) block.problem('endpoint', trouble);
   });
@@ -78,17 +86,6 @@ function hostProblem(origin: string, trusted: readonly string[]): string | undef
   if (trouble !== undefined || trusted.includes(origin)) return trouble;
   if (new URL(origin).hostname.endsWith('.googleapis.com')) return undefined;
   return "is not at googleapis.com; use another, or list it under trusted_endpoints in the daemon's file";
-}
-
-function checkCredential(credential: GcpBlock['credential'], block: Section): void {
-  for (const [needing, file] of Object.entries(credentialFiles)) {
-    if (needing === credential && !block.has(file)) {
-      block.problem(file, `is missing; the credential ${credential} needs it`);
-    }
-    if (needing !== credential && block.has(file)) {
-      block.problem(file, `does not go with the credential ${credential}`);
-    }
-  }
 }
 
 /** The key as the provider takes it; `absolute` makes paths absolute. */

@@ -1,7 +1,8 @@
 /** The `vault` block, for HashiCorp Vault and OpenBao: one key of a transit engine, and how keyproxy logs in. */
 import type { VaultAuth, VaultKeyConfig } from '../kms/key-config.ts';
 import { endpoint, endpointProblem } from './address.ts';
-import { byDefault, optional, required, type Section, type Shape, section, type Values } from './shape.ts';
+import { checkGoesWith, type KeysOf } from './goes-with.ts';
+import { byDefault, optional, required, type Shape, section, type Values } from './shape.ts';
 import { choice, path, text } from './values.ts';
 
 /** A path of Vault without slashes at its ends; no part of it may be `.` or `..`, which a URL would swallow. */
@@ -32,7 +33,7 @@ const authFields = {
 type AuthBlock = Values<typeof authFields>;
 
 /** Login method → the keys that it needs, and those that it takes beside them; `mount` goes with both. */
-const methodKeys: Readonly<Record<AuthBlock['method'], { needs: readonly string[]; takes: readonly string[] }>> = {
+const methodKeys: KeysOf<AuthBlock['method']> = {
   kubernetes: { needs: ['role', 'audience'], takes: ['token_file'] },
   approle: { needs: ['role_id', 'secret_id_file'], takes: [] },
 };
@@ -40,8 +41,8 @@ const methodKeys: Readonly<Record<AuthBlock['method'], { needs: readonly string[
 /** Audiences of a cluster's own API server, as kubeadm and most offers of Kubernetes have them. */
 const apiServer = /^(?:https:\/\/)?kubernetes\.default(?:\.svc(?:\..*)?)?\/?$/i;
 
-const authShape = section(authFields, ({ method, audience }, auth) => {
-  if (method !== undefined) checkMethod(method, auth);
+const authShape = section(authFields, ({ method: choice, audience }, auth) => {
+  if (choice !== undefined) checkGoesWith(auth, { kind: 'method', choice, keys: methodKeys });
   if (audience !== undefined && apiServer.test(audience)) {
     auth.problem(
       'audience',
@@ -67,16 +68,6 @@ export function vaultBlock(trustedEndpoints: readonly string[]): Shape<VaultBloc
     const trouble = values.address === undefined ? undefined : endpointProblem(values.address, trustedEndpoints);
     if (trouble !== undefined) block.problem('address', trouble);
   });
-}
-
-function checkMethod(method: AuthBlock['method'], auth: Section): void {
-  const { needs, takes } = methodKeys[method];
-  for (const key of needs) {
-    if (!auth.has(key)) auth.problem(key, `is missing; the method ${method} needs it`);
-  }
-  for (const key of ['role', 'audience', 'token_file', 'role_id', 'secret_id_file']) {
-    if (auth.has(key) && !needs.includes(key) && !takes.includes(key)) auth.problem(key, `does not go with ${method}`);
-  }
 }
 
 /** The key as the provider takes it; `absolute` makes paths absolute. */

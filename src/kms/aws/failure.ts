@@ -3,6 +3,7 @@
  * id: its message is the provider's text, and a parse error quotes the answer, which may hold a data key.
  */
 import { KmsError, type KmsFault } from '../fault.ts';
+import { type Fields, fields } from '../fields.ts';
 import { withRetryAfter } from '../retry-after.ts';
 import { adviceFor } from './advice.ts';
 import { type FailedAnswer, sortFault } from './faults.ts';
@@ -66,12 +67,6 @@ function transportCode(sdkError: Fields, status: number | undefined): string {
 function retryAfterOf(sdkError: Fields): string | undefined {
   const header = fields(fields(sdkError['$response'])['headers'])['retry-after'];
   return typeof header === 'string' ? header : undefined;
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function fields(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }
 
 function text(value: unknown, pattern: RegExp): string | undefined {

@@ -72,11 +72,6 @@ export class Exchange {
   }
 }
 
-/** The fields of what came over the wire or was thrown; none where it is no object. */
-export function fields(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
-}
-
 /** What a JSON text says; undefined where it is none. */
 export function json(text: string): unknown {
   try {

@@ -4,9 +4,10 @@
  * which may hold a data key.
  */
 import { KmsError, type KmsErrorDetails } from '../fault.ts';
+import { fields } from '../fields.ts';
 import { withRetryAfter } from '../retry-after.ts';
 import { adviceForUnreached, isUntrustedCertificate } from '../transport-codes.ts';
-import { type Answer, fields, type Outcome } from './exchange.ts';
+import type { Answer, Outcome } from './exchange.ts';
 import { type FailedAnswer, type FaultRow, type FaultTable, sortFault } from './faults.ts';
 import { entraFaults, oauthFaults } from './login-faults.ts';
 

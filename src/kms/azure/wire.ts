@@ -5,7 +5,8 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { KeyClientOptions } from '@azure/keyvault-keys';
-import { Exchange, fields, json, type Outcome } from './exchange.ts';
+import { fields } from '../fields.ts';
+import { Exchange, json, type Outcome } from './exchange.ts';
 
 type HttpClient = NonNullable<KeyClientOptions['httpClient']>;
 type Request = Parameters<HttpClient['sendRequest']>[0];

@@ -1,7 +1,9 @@
 /** Files with credentials, read at each renewal, so that a key that was replaced counts from then on. */
+
 import { readFile } from 'node:fs/promises';
 import { KmsError } from '../fault.ts';
-import { type Fields, parsed } from './token-http.ts';
+import type { Fields } from '../fields.ts';
+import { parsed } from './token-http.ts';
 
 /** Reads a file with a JSON object. Throws a `KmsError` that names the setting, never path or content. */
 export async function readCredentialFile(path: string, setting: string): Promise<Fields> {

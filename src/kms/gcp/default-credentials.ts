@@ -2,12 +2,14 @@
  * Application Default Credentials (https://cloud.google.com/docs/authentication/application-default-credentials): the
  * file that GOOGLE_APPLICATION_CREDENTIALS names, the one that the Google Cloud CLI leaves, the machine's own identity.
  */
+
 import { access } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { GoogleAuth } from 'google-auth-library';
 import type { Authorities } from '../authorities.ts';
 import type { KmsError } from '../fault.ts';
+import type { Fields } from '../fields.ts';
 import { readCredentialFile, unusableFile } from './credential-file.ts';
 import { federatedToken } from './federation.ts';
 import { machineToken } from './metadata-server.ts';
@@ -15,7 +17,7 @@ import { serviceAccountToken } from './service-account.ts';
 import type { GcpToken } from './token.ts';
 import { tokenOf } from './token-answer.ts';
 import { loginFaults, sortTokenRefusal } from './token-faults.ts';
-import { type Fields, networkFailure, refusalOf, type TokenService, tokenError } from './token-http.ts';
+import { networkFailure, refusalOf, type TokenService, tokenError } from './token-http.ts';
 
 type Options = TokenService & { readonly authorities: Authorities; readonly scope: string };
 

@@ -4,10 +4,11 @@
  * daemon's file, and nowhere else (https://cloud.google.com/docs/authentication/external/externally-sourced-credentials).
  * Any other host of Google's is one where anybody may have a place to keep what he is sent, a storage bucket say.
  */
+
 import type { Authorities } from '../authorities.ts';
+import type { Fields } from '../fields.ts';
 import { textField, unusableFile } from './credential-file.ts';
 import { longestTokenSeconds, shortestTokenSeconds } from './impersonation.ts';
-import type { Fields } from './token-http.ts';
 
 /** What a configuration that passed the checks says. */
 export interface FederationConfig {

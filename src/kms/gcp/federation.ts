@@ -3,15 +3,17 @@
  * one of Google's (https://cloud.google.com/iam/docs/workload-identity-federation). The official library finds the
  * foreign token; the exchange is made here, so that it ends in time and goes nowhere but where it may.
  */
+
 import { ExternalAccountClient } from 'google-auth-library';
 import type { Authorities } from '../authorities.ts';
+import type { Fields } from '../fields.ts';
 import { unusableFile } from './credential-file.ts';
 import { type FederationConfig, federationConfig } from './federation-config.ts';
 import { impersonatedToken } from './impersonation.ts';
 import { type GcpToken, tokenScopes } from './token.ts';
 import { tokenFromExchange } from './token-answer.ts';
 import { exchangeFaults } from './token-faults.ts';
-import { askTokenService, type Fields, networkFailure, type TokenService, tokenError } from './token-http.ts';
+import { askTokenService, networkFailure, type TokenService, tokenError } from './token-http.ts';
 
 const grantType = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const accessToken = 'urn:ietf:params:oauth:token-type:access_token';

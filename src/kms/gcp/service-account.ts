@@ -2,13 +2,15 @@
  * A service account's own key: what it signs is exchanged for a token
  * (https://developers.google.com/identity/protocols/oauth2/service-account#httprest).
  */
+
 import { createPrivateKey, type KeyObject, sign } from 'node:crypto';
 import type { Authorities } from '../authorities.ts';
+import type { Fields } from '../fields.ts';
 import { textField, unusableFile } from './credential-file.ts';
 import type { GcpToken } from './token.ts';
 import { tokenFromExchange } from './token-answer.ts';
 import { signatureFaults } from './token-faults.ts';
-import { askTokenService, type Fields, type TokenService } from './token-http.ts';
+import { askTokenService, type TokenService } from './token-http.ts';
 
 const grantType = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 /** How long a signature may be used, in seconds; the token has a life of its own. */

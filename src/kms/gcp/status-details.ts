@@ -2,6 +2,7 @@
  * What the status of a failed call says, read from the error that google-gax makes of it. Its messages are the
  * provider's text and are left behind; what is kept has passed a strict pattern.
  */
+import { type Fields, fields } from '../fields.ts';
 
 /** One violation of a `google.rpc.PreconditionFailure`. */
 export interface Violation {
@@ -41,12 +42,6 @@ export function statusOf(thrown: unknown): CallStatus {
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(requestId !== undefined && { requestId }),
   };
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function fields(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {};
 }
 
 function list(value: unknown): readonly unknown[] {

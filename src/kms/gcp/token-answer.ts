@@ -1,8 +1,10 @@
 /** Tokens out of the answers of Google's token services. */
+
 import type { Clock } from '../../base/clock.ts';
+import type { Fields } from '../fields.ts';
 import { unavailable } from './faults.ts';
 import type { GcpToken } from './token.ts';
-import { type Fields, tokenError } from './token-http.ts';
+import { tokenError } from './token-http.ts';
 
 /** What may stand in a header; nothing else is taken for a token. */
 const tokenPattern = /^[\x21-\x7e]{1,16384}$/;

@@ -2,6 +2,7 @@
 import type { Clock } from '../../base/clock.ts';
 import { DeadlinePassed, startDeadline } from '../deadline.ts';
 import { KmsError } from '../fault.ts';
+import { type Fields, fields } from '../fields.ts';
 import { adviceForUnreached, isUntrustedCertificate } from '../transport-codes.ts';
 import { type Sorted, unavailable } from './faults.ts';
 import { sortTokenRefusal, type TokenFaultTable, type TokenRefusal } from './token-faults.ts';
@@ -23,9 +24,6 @@ export interface TokenRequest {
   readonly body?: URLSearchParams | string;
   readonly faults: TokenFaultTable;
 }
-
-/** A JSON object whose fields nobody has looked at. */
-export type Fields = Readonly<Record<string, unknown>>;
 
 /** More than any token service answers with, in bytes. */
 const longestAnswer = 64 * 1024;
@@ -67,7 +65,7 @@ export function parsed(text: string): Fields | undefined {
 /** A refusal out of what a token service answered with. */
 export function refusalOf(status: number, json: Fields | undefined): TokenRefusal {
   const error = json?.['error'];
-  const nested: Fields = typeof error === 'object' && error !== null ? (error as Fields) : {};
+  const nested = fields(error);
   const code = nameOf(typeof error === 'string' ? error : nested['status']);
   const details = Array.isArray(nested['details']) ? nested['details'] : [];
   const reason = details.map((detail: Fields | null) => nameOf(detail?.['reason'])).find((name) => name !== undefined);

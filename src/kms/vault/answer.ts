@@ -3,8 +3,8 @@
  * takes them.
  */
 import { SecretBytes } from '../../base/secret.ts';
+import { type Fields, fields, strings } from '../fields.ts';
 import type { HttpAnswer } from './connection.ts';
-import { type Fields, fields, strings } from './fields.ts';
 import { parseMasked } from './masked-json.ts';
 
 /** Names whose values are secrets, wherever they stand in an answer. */

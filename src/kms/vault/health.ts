@@ -5,8 +5,8 @@
 import { untilAborted } from '../../base/until-aborted.ts';
 import { startDeadline } from '../deadline.ts';
 import { KmsError } from '../fault.ts';
+import { type Fields, fields } from '../fields.ts';
 import type { VaultApi } from './api.ts';
-import { type Fields, fields } from './fields.ts';
 
 interface Condition {
   readonly code: string;

@@ -1,7 +1,7 @@
 /** How a key of the transit engine wraps, by its type ("type" in the API documentation of `transit/keys`). */
 
+import type { Fields } from '../fields.ts';
 import type { Meaning } from './faults.ts';
-import type { Fields } from './fields.ts';
 
 /** `aead`: binds associated data. `rsa`: binds nothing, and is rewrapped and made data keys for by Vault itself. */
 export type KeyStyle = 'aead' | 'rsa';

@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { KmsError } from '../fault.ts';
+import { fields } from '../fields.ts';
 import type { VaultAuth } from '../key-config.ts';
-import { fields } from './fields.ts';
 
 /** A login, ready to be sent. */
 export interface LoginRequest {

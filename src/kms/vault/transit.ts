@@ -1,6 +1,7 @@
 /** The transit engine's calls on one key: what goes into a request, and what an answer holds. */
 import { SecretBytes } from '../../base/secret.ts';
 import { KmsError } from '../fault.ts';
+import { type Fields, fields, strings } from '../fields.ts';
 import type { VaultKeyConfig } from '../key-config.ts';
 import type { VaultAnswer } from './answer.ts';
 import { decodeBase64 } from './base64.ts';
@@ -9,7 +10,6 @@ import type { VaultCall, VaultCalls } from './calls.ts';
 import { type Ciphertext, readCiphertext } from './ciphertext.ts';
 import { errorOf, incompleteAnswer } from './failure.ts';
 import { type CallKind, meaningOf, meaningOfItem } from './faults.ts';
-import { type Fields, fields, strings } from './fields.ts';
 import { type Item, type RequestBody, requestBody } from './request-body.ts';
 
 /** A data key to wrap. `context` is the associated data; absent for keys that bind none. */

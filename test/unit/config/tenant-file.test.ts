@@ -193,7 +193,7 @@ const faults: Readonly<Record<string, readonly RegExp[]>> = {
     /^f.yaml:7: encryption.vault.mount: must be a path without slashes at its ends, /,
     /^f.yaml:8: encryption.vault.key_name: must be 1 to 128 characters /,
     /^f.yaml:9: encryption.vault.auth.audience: is missing; the method kubernetes needs it$/,
-    /^f.yaml:9: encryption.vault.auth.secret_id_file: does not go with kubernetes$/,
+    /^f.yaml:9: encryption.vault.auth.secret_id_file: does not go with the method kubernetes$/,
   ],
   'replica-repeated': [
     /^f.yaml:6: encryption.replicas: names a key that has its part already$/,

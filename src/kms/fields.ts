@@ -1,4 +1,4 @@
-/** Looks into values of unknown form: what Vault sent, or somebody in its place. */
+/** Looks into values of unknown form: what a service sent, or somebody in its place, and what a library threw. */
 
 /** A JSON object whose fields nobody has looked at. */
 export type Fields = Readonly<Record<string, unknown>>;
