@@ -112,7 +112,7 @@ export const errorTable = {
     'UNAUTHENTICATED',
     502,
     'keyproxy',
-    "the tenant's key service does not accept keyproxy's own credentials",
+    "keyproxy's own credentials for the tenant's key service are missing or not accepted",
     true,
   ),
   KEY_SERVICE_UNAVAILABLE: row(
