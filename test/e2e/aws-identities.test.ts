@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startInstanceMetadata } from '../simulators/aws/instance-metadata.ts';
@@ -18,6 +19,9 @@ import { connect } from '../support/client.ts';
 import { toldBy } from '../support/client-errors.ts';
 import { startDaemon } from '../support/daemon.ts';
 import type { DaemonFolder } from '../support/daemon-folder.ts';
+
+/** For this long a failed login answers for itself, and a little more, in milliseconds. */
+const failureHoldsMs = 1_100;
 
 const externalId = 'keyproxy-right';
 const subject = 'system:serviceaccount:keyproxy:keyproxy';
@@ -139,6 +143,8 @@ describe.concurrent("keyproxy's own identity for AWS", () => {
     expect([what, told.reason, told.code]).toEqual([what, 'KEY_SERVICE_CREDENTIALS', status.UNAUTHENTICATED]);
     const token = issuer.token({ sub: subject, aud: 'sts.amazonaws.com' });
     await put(file, token);
+    // A login that failed answers for itself for a second.
+    await sleep(failureHoldsMs);
     await daemon.generate('direct');
     expect(daemon.output()).not.toContain(token.slice(-20));
   });
@@ -179,6 +185,7 @@ describe.concurrent("keyproxy's own identity for AWS", () => {
     // By each of the SDK's two providers once, the older of which only asks loopback hosts; not again every second.
     expect(agent.refused()).toBe(2);
     await put(file, issuer.token({ sub: subject, aud: podIdentityAudience }));
+    await sleep(failureHoldsMs);
     await daemon.generate('direct');
   });
 

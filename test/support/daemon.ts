@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { compileCache } from './compile-cache.ts';
 
 const mainFile = resolve(import.meta.dirname, '../../src/main.ts');
 
@@ -57,7 +58,7 @@ export function runKeyproxy(
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, [mainFile, ...args], {
     cwd: options.cwd,
-    env: { ...process.env, NODE_ENV: '', ...options.env },
+    env: { ...process.env, ...compileCache(), NODE_ENV: '', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
@@ -83,6 +84,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
     cwd,
     env: {
       ...process.env,
+      ...compileCache(),
       NODE_ENV: '',
       KEYPROXY_LISTEN_TCP: `127.0.0.1:${tcpPort}`,
       KEYPROXY_HTTP_ADDRESS: `127.0.0.1:${httpPort}`,
