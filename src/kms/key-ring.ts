@@ -44,6 +44,14 @@ export class KeyRing implements AsyncDisposable {
     return found;
   }
 
+  /** The first key that `owned` would name, found without making a list: the way of the hot path. */
+  firstToOwn(entries: readonly EncryptedDataKey[]): KeyService | undefined {
+    for (const service of this.#all) {
+      for (const entry of entries) if (service.owns(entry)) return service;
+    }
+    return undefined;
+  }
+
   /** Whether every key that new data goes under opens one of `entries`. */
   covers(entries: readonly EncryptedDataKey[]): boolean {
     return this.writers.every((service) => entries.some((entry) => service.owns(entry)));

@@ -106,14 +106,13 @@ export class TenantKeys {
 
   #lookUp(ring: KeyRing, request: KeyRequest, { entries, entriesBytes }: WrappedForms): KeyInUse | NotCached {
     const { tenant, context } = request;
-    const owned = ring.owned(entries);
-    const first = owned[0];
+    const first = ring.firstToOwn(entries);
     if (first === undefined) {
       throw new KeyproxyError('DECRYPT_FAILED', { cause: new Error('no entry belongs to a key of the tenant') });
     }
-    const name = dekName(tenant, first.service, { entriesBytes, context });
+    const name = dekName(tenant, first, { entriesBytes, context });
     const hit = this.#options.cache.get(name);
-    if (hit === undefined) return { owned, name };
+    if (hit === undefined) return { owned: ring.owned(entries), name };
     this.#asked(request, 'hit');
     return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, ring });
   }
@@ -224,10 +223,10 @@ export class TenantKeys {
   /** Keeps a key that the key service has just made for the opening that is likely to follow. */
   #keepNew({ tenant, context }: KeyRequest, ring: KeyRing, made: Lease<TenantKey>): void {
     const { entries } = made.value;
-    const [first] = ring.owned(entries);
+    const first = ring.firstToOwn(entries);
     if (first === undefined) return;
     const entriesBytes = serializeEntries(entries);
-    this.#keep(tenant, dekName(tenant, first.service, { entriesBytes, context }), made);
+    this.#keep(tenant, dekName(tenant, first, { entriesBytes, context }), made);
   }
 
   /** A tenant that was replaced meanwhile may have had a key that is no longer configured: that one is not kept. */

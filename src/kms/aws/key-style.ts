@@ -40,5 +40,6 @@ export function styleOfKey(key: KeyMetadata): KeyStyle | undefined {
 
 /** The style of the key that wrapped `entry`, by the entry's provider id; undefined for another provider's. */
 export function styleOfEntry(entry: EncryptedDataKey): KeyStyle | undefined {
-  return [symmetricStyle, rsaStyle].find((style) => style.providerId.equals(entry.providerId));
+  if (entry.providerId.equals(symmetricStyle.providerId)) return symmetricStyle;
+  return entry.providerId.equals(rsaStyle.providerId) ? rsaStyle : undefined;
 }
