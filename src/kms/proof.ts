@@ -16,6 +16,11 @@ export interface ProofOptions {
   /** How long a proof holds, in milliseconds; 0: every use asks. */
   readonly proofMs: number;
   /**
+   * However much real traffic proves: after this time `ask` runs again, in milliseconds, since it sees what traffic does
+   * not, a newer version of the key. Where it then gets no answer, the proof that there is stays good.
+   */
+  readonly askAgainMs: number;
+  /**
    * Has the service unwrap something and requires the right answer; throws a `KmsError`. It has to end by a time limit
    * of its own; its signal is aborted when the proof is disposed of, and by nobody who waits.
    */
@@ -30,10 +35,13 @@ export class Proof implements Disposable {
   #provenAt = Number.NEGATIVE_INFINITY;
   /** Answers to questions that were sent before this time prove nothing any more. */
   #refusedAt = Number.NEGATIVE_INFINITY;
+  /** When a question was last sent; the proof's own beginning before the first. */
+  #askedAt: number;
   #question: { readonly sentAt: number; readonly answer: Promise<void> } | undefined;
 
   constructor(options: ProofOptions) {
     this.#options = options;
+    this.#askedAt = options.clock.monotonic();
   }
 
   /**
@@ -56,10 +64,11 @@ export class Proof implements Disposable {
    * ended the wait.
    */
   async ensure(signal: AbortSignal): Promise<void> {
-    if (this.#holds()) return;
+    if (this.#holds() && !this.#isToAskAgain()) return;
     try {
       await untilAborted(this.#answer(), signal);
     } catch (error) {
+      if (isSilence(error) && this.#holds() && !signal.aborted) return;
       throw error instanceof KmsError ? error : this.#gaveUp(error);
     }
   }
@@ -74,10 +83,16 @@ export class Proof implements Disposable {
     return clock.monotonic() - this.#provenAt < proofMs;
   }
 
+  #isToAskAgain(): boolean {
+    const { clock, askAgainMs } = this.#options;
+    return clock.monotonic() - this.#askedAt >= askAgainMs;
+  }
+
   /** The answer to a question that was sent after the last no. */
   #answer(): Promise<void> {
     if (this.#question !== undefined && this.#question.sentAt > this.#refusedAt) return this.#question.answer;
     const sentAt = this.#options.clock.monotonic();
+    this.#askedAt = sentAt;
     const answer = this.#ask(sentAt).finally(() => {
       if (this.#question === question) this.#question = undefined;
     });
@@ -87,11 +102,21 @@ export class Proof implements Disposable {
   }
 
   async #ask(sentAt: number): Promise<void> {
-    await this.#options.ask(this.#end.signal);
+    try {
+      await this.#options.ask(this.#end.signal);
+    } catch (error) {
+      // Whatever was answered, it was not yes.
+      if (!isSilence(error)) this.refused();
+      throw error;
+    }
     this.succeeded(sentAt);
   }
 
   #gaveUp(reason: unknown): KmsError {
     return gaveUp({ provider: this.#options.provider, operation: 'ProveKey' }, reason);
   }
+}
+
+function isSilence(error: unknown): boolean {
+  return error instanceof KmsError && error.fault.kind === 'outage';
 }

@@ -1,11 +1,11 @@
 /** One key of AWS KMS behind the port: symmetric, or RSA for encryption and decryption. */
-import { randomBytes } from 'node:crypto';
 import { DecryptCommand, EncryptCommand, GenerateDataKeyCommand } from '@aws-sdk/client-kms';
 import type { EncryptedDataKey } from '../../base/encrypted-data-key.ts';
 import type { EncryptionContext } from '../../base/encryption-context.ts';
 import { SecretBytes } from '../../base/secret.ts';
 import { KmsError, type KmsFault } from '../fault.ts';
 import type { Finding } from '../finding.ts';
+import { generateByWrap } from '../generate-by-wrap.ts';
 import type { GeneratedKey, KeyInfo, KeyService } from '../key-service.ts';
 import { adviceForOtherKey } from './advice.ts';
 import { emptyAnswer } from './failure.ts';
@@ -51,13 +51,7 @@ export class AwsKey implements KeyService {
   async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey> {
     const style = await this.#style.get(request.signal);
     if (style.kind === 'symmetric') return this.#forgetStyleIfUnsuitable(this.#generateDataKey(request));
-    const plaintext = SecretBytes.adopt(randomBytes(request.length));
-    try {
-      return { plaintext, entry: await this.wrap({ ...request, plaintext }) };
-    } catch (error) {
-      plaintext[Symbol.dispose]();
-      throw error;
-    }
+    return generateByWrap(this, request);
   }
 
   async wrap(request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal }) {

@@ -11,6 +11,7 @@ import { SecretBytes } from '../../base/secret.ts';
 import { startDeadline } from '../deadline.ts';
 import { gaveUp, KmsError, type KmsFault } from '../fault.ts';
 import type { Finding } from '../finding.ts';
+import { generateByWrap } from '../generate-by-wrap.ts';
 import { type AzureKeyConfig, keyIdOf } from '../key-config.ts';
 import type { GeneratedKey, KeyInfo, KeyService } from '../key-service.ts';
 import { Proof } from '../proof.ts';
@@ -48,7 +49,6 @@ export class AzureKey implements KeyService {
   readonly #proof: Proof;
   /** What new data goes under; it has been proven where the proof holds. */
   #wrapping: KeyVersion | undefined;
-  #learnAgainAt = 0;
 
   /** Takes `calls` over. */
   constructor(config: AzureKeyConfig, calls: VaultCalls, options: AzureKeyOptions) {
@@ -58,7 +58,8 @@ export class AzureKey implements KeyService {
     this.#options = options;
     this.#keyIdBytes = Buffer.from(this.keyId);
     const { clock, proofMs } = options;
-    this.#proof = new Proof({ provider: this.provider, clock, proofMs, ask: (signal) => this.#ask(signal) });
+    const ask = (signal: AbortSignal) => this.#ask(signal);
+    this.#proof = new Proof({ provider: this.provider, clock, proofMs, askAgainMs: versionHoldsMs, ask });
   }
 
   get answers(): number {
@@ -74,13 +75,7 @@ export class AzureKey implements KeyService {
   }
 
   async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey> {
-    const plaintext = SecretBytes.adopt(randomBytes(request.length));
-    try {
-      return { plaintext, entry: await this.wrap({ ...request, plaintext }) };
-    } catch (error) {
-      plaintext[Symbol.dispose]();
-      throw error;
-    }
+    return generateByWrap(this, request);
   }
 
   async wrap({ plaintext, signal }: WrapRequest): Promise<EncryptedDataKey> {
@@ -131,12 +126,6 @@ export class AzureKey implements KeyService {
 
   /** The version that new data goes under, once it is known that its private part still answers. */
   async #proven(signal: AbortSignal): Promise<KeyVersion> {
-    const now = this.#options.clock.monotonic();
-    if (this.#wrapping !== undefined && now >= this.#learnAgainAt) {
-      // Only a question reads the key again, and unwraps of everyday traffic would keep it from being asked.
-      this.#learnAgainAt = now + versionHoldsMs;
-      this.#proof.refused();
-    }
     await this.#proof.ensure(signal);
     const version = this.#wrapping;
     if (version === undefined) throw this.#failed('getKey', { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' });
@@ -158,7 +147,6 @@ export class AzureKey implements KeyService {
     using answer = await this.#unwrapCanary(version, ciphertext, deadline.signal);
     if (answer.length !== canary.length || !timingSafeEqual(answer.reveal(), canary.reveal())) throw this.#notItsPair();
     this.#wrapping = version;
-    this.#learnAgainAt = clock.monotonic() + versionHoldsMs;
   }
 
   async #unwrapCanary({ version, style }: KeyVersion, ciphertext: Buffer, signal: AbortSignal): Promise<SecretBytes> {

@@ -1,11 +1,11 @@
 /** One key of Google Cloud KMS behind the port: symmetric, or RSA for decryption. */
-import { randomBytes } from 'node:crypto';
 import type { EncryptedDataKey } from '../../base/encrypted-data-key.ts';
 import type { EncryptionContext } from '../../base/encryption-context.ts';
 import type { Reason } from '../../base/errors.ts';
-import { SecretBytes } from '../../base/secret.ts';
+import type { SecretBytes } from '../../base/secret.ts';
 import { KmsError } from '../fault.ts';
 import type { Finding } from '../finding.ts';
+import { generateByWrap } from '../generate-by-wrap.ts';
 import type { GeneratedKey, KeyInfo, KeyService } from '../key-service.ts';
 import { inspectKey } from './inspect.ts';
 import { type KeyStyle, providerId } from './key-style.ts';
@@ -53,13 +53,7 @@ export class GcpKey implements KeyService {
   }
 
   async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey> {
-    const plaintext = SecretBytes.adopt(randomBytes(request.length));
-    try {
-      return { plaintext, entry: await this.wrap({ ...request, plaintext }) };
-    } catch (error) {
-      plaintext[Symbol.dispose]();
-      throw error;
-    }
+    return generateByWrap(this, request);
   }
 
   async wrap(request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal }) {

@@ -35,23 +35,18 @@ export class RsaKey implements Disposable {
   readonly #clock: Clock;
   readonly #versions: RsaVersions;
   readonly #proof: Proof;
-  #learnAgainAt = Number.POSITIVE_INFINITY;
 
   constructor(calls: KmsCalls, { clock, proofMs, configured }: RsaKeyOptions) {
     this.#calls = calls;
     this.#clock = clock;
     this.#versions = new RsaVersions(calls, configured);
-    this.#proof = new Proof({ provider: 'gcp_kms', clock, proofMs, ask: (signal) => this.#prove(signal) });
+    const ask = (signal: AbortSignal) => this.#prove(signal);
+    this.#proof = new Proof({ provider: 'gcp_kms', clock, proofMs, askAgainMs: versionHoldsMs, ask });
   }
 
   /** Wraps `plaintext`, which stays the caller's. */
   async wrap({ plaintext, signal }: { plaintext: SecretBytes; signal: AbortSignal }): Promise<WrappedKey> {
     if (signal.aborted) throw gaveUp({ provider: 'gcp_kms', operation: 'WrapLocally' }, signal.reason);
-    if (this.#clock.monotonic() >= this.#learnAgainAt) {
-      // Only a question looks for a newer version, and unwraps of everyday traffic would keep it from being asked.
-      this.#learnAgainAt = this.#clock.monotonic() + versionHoldsMs;
-      this.#proof.refused();
-    }
     await this.#proof.ensure(signal);
     const version = await this.#versions.current(signal);
     return { version: version.version, ciphertext: encrypted(version, plaintext.reveal()) };
@@ -109,7 +104,6 @@ export class RsaKey implements Disposable {
       if (error instanceof KmsError && error.fault.kind === 'data') throw notItsPair(error);
       throw this.#met(error, version.version);
     }
-    this.#learnAgainAt = this.#clock.monotonic() + versionHoldsMs;
   }
 
   /**

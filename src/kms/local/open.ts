@@ -7,6 +7,7 @@ import type { EncryptedDataKey } from '../../base/encrypted-data-key.ts';
 import type { EncryptionContext } from '../../base/encryption-context.ts';
 import { SecretBytes } from '../../base/secret.ts';
 import { KmsError } from '../fault.ts';
+import { generateByWrap } from '../generate-by-wrap.ts';
 import type { LocalKeyConfig } from '../key-config.ts';
 import type { KeyInfo, KeyService } from '../key-service.ts';
 import { ivLength, ivOf, localEntry, tagLength } from './entry.ts';
@@ -40,13 +41,7 @@ class LocalKey implements KeyService {
   }
 
   async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }) {
-    const plaintext = SecretBytes.adopt(randomBytes(request.length));
-    try {
-      return { plaintext, entry: await this.wrap({ ...request, plaintext }) };
-    } catch (error) {
-      plaintext[Symbol.dispose]();
-      throw error;
-    }
+    return generateByWrap(this, request);
   }
 
   async wrap(request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal }) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { KmsError } from '../../../src/kms/fault.ts';
+import { gaveUp, KmsError } from '../../../src/kms/fault.ts';
 import { Proof } from '../../../src/kms/proof.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
@@ -10,21 +10,21 @@ const disabled = new KmsError(
 );
 
 /** A service that counts its questions and answers them when it is told to. */
-function world(proofMs = 1_000) {
+function world(proofMs = 1_000, askAgainMs = 60_000) {
   const clock = new FakeClock();
   const asked: { yes(): void; no(error: unknown): void; signal: AbortSignal }[] = [];
   const ask = (signal: AbortSignal) => new Promise<void>((yes, no) => asked.push({ yes, no, signal }));
-  return { clock, asked, proof: new Proof({ provider: 'azure_kv', clock, proofMs, ask }) };
+  return { clock, asked, proof: new Proof({ provider: 'azure_kv', clock, proofMs, askAgainMs, ask }) };
 }
 
 /** A proof whose service answers yes at once. */
-function willing(proofMs: number) {
+function willing(proofMs: number, askAgainMs = 60_000) {
   const clock = new FakeClock();
   let asked = 0;
   const ask = async () => {
     asked++;
   };
-  const proof = new Proof({ provider: 'azure_kv', clock, proofMs, ask });
+  const proof = new Proof({ provider: 'azure_kv', clock, proofMs, askAgainMs, ask });
   return { clock, proof, asked: () => asked };
 }
 
@@ -38,6 +38,24 @@ describe('a proof that a key may be used', () => {
     clock.advance(1);
     await proof.ensure(never);
     expect(asked()).toBe(2);
+  });
+
+  it('asks again in time, however much real traffic proves, and bears silence then while there is a proof', async () => {
+    const { clock, asked, proof } = world(1_000, 5_000);
+    clock.advance(5_000);
+    proof.succeeded(clock.monotonic());
+    const first = proof.ensure(never);
+    asked[0]?.no(gaveUp({ provider: 'azure_kv', operation: 'unwrapKey' }, new Error('silence')));
+    await first;
+    await proof.ensure(never);
+    expect(asked).toHaveLength(1);
+    clock.advance(5_000);
+    proof.succeeded(clock.monotonic());
+    const second = proof.ensure(never);
+    asked[1]?.no(disabled);
+    await expect(second).rejects.toBe(disabled);
+    void proof.ensure(never).catch(() => undefined);
+    expect(asked).toHaveLength(3);
   });
 
   it('takes an unwrap of real traffic for a proof, from the time when it was sent', async () => {
