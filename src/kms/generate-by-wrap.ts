@@ -1,16 +1,17 @@
 /** For key services that make no data keys, or none that are bound to a context: made here, wrapped there. */
 import { randomBytes } from 'node:crypto';
+import type { EncryptedDataKey } from '../base/encrypted-data-key.ts';
 import { SecretBytes } from '../base/secret.ts';
-import type { GeneratedKey, KeyService } from './key-service.ts';
+import type { GeneratedKey } from './key-service.ts';
 
-/** `generate` of the port by its `wrap`. Throws what `wrap` throws; the bytes are wiped then. */
+/** A data key of `length` random bytes, wrapped by `wrap`. Throws what that throws; the bytes are wiped then. */
 export async function generateByWrap(
-  service: Pick<KeyService, 'wrap'>,
-  request: Parameters<KeyService['generate']>[0],
+  length: number,
+  wrap: (plaintext: SecretBytes) => Promise<EncryptedDataKey>,
 ): Promise<GeneratedKey> {
-  const plaintext = SecretBytes.adopt(randomBytes(request.length));
+  const plaintext = SecretBytes.adopt(randomBytes(length));
   try {
-    return { plaintext, entry: await service.wrap({ ...request, plaintext }) };
+    return { plaintext, entry: await wrap(plaintext) };
   } catch (error) {
     plaintext[Symbol.dispose]();
     throw error;

@@ -51,7 +51,7 @@ export class AwsKey implements KeyService {
   async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey> {
     const style = await this.#style.get(request.signal);
     if (style.kind === 'symmetric') return this.#forgetStyleIfUnsuitable(this.#generateDataKey(request));
-    return generateByWrap(this, request);
+    return generateByWrap(request.length, (plaintext) => this.wrap({ ...request, plaintext }));
   }
 
   async wrap(request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal }) {

@@ -75,7 +75,7 @@ export class AzureKey implements KeyService {
   }
 
   async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey> {
-    return generateByWrap(this, request);
+    return generateByWrap(request.length, (plaintext) => this.wrap({ ...request, plaintext }));
   }
 
   async wrap({ plaintext, signal }: WrapRequest): Promise<EncryptedDataKey> {

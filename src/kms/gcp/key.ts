@@ -53,7 +53,7 @@ export class GcpKey implements KeyService {
   }
 
   async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey> {
-    return generateByWrap(this, request);
+    return generateByWrap(request.length, (plaintext) => this.wrap({ ...request, plaintext }));
   }
 
   async wrap(request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal }) {

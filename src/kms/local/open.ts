@@ -41,7 +41,7 @@ class LocalKey implements KeyService {
   }
 
   async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }) {
-    return generateByWrap(this, request);
+    return generateByWrap(request.length, (plaintext) => this.wrap({ ...request, plaintext }));
   }
 
   async wrap(request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal }) {

@@ -1,12 +1,12 @@
 /** One key of a transit engine behind the port: one that binds associated data (AES, ChaCha20), or RSA. */
-import { randomFillSync } from 'node:crypto';
 import type { Clock } from '../../base/clock.ts';
 import type { EncryptedDataKey } from '../../base/encrypted-data-key.ts';
 import type { EncryptionContext } from '../../base/encryption-context.ts';
-import { SecretBytes } from '../../base/secret.ts';
+import type { SecretBytes } from '../../base/secret.ts';
 import { startDeadline } from '../deadline.ts';
 import { KmsError } from '../fault.ts';
 import type { Finding } from '../finding.ts';
+import { generateByWrap } from '../generate-by-wrap.ts';
 import type { GeneratedKey, KeyInfo, KeyService } from '../key-service.ts';
 import { Batches } from './batches.ts';
 import { type Ciphertext, entryOf, readCiphertext, versionOf } from './ciphertext.ts';
@@ -73,13 +73,7 @@ export class VaultKey implements KeyService {
     return this.#within(signal, 'encrypt', async (end) => {
       const bits = datakeyBits.get(length);
       if (bits !== undefined && (await this.#style.get(end)) === 'rsa') return this.#datakey(bits, end);
-      const plaintext = SecretBytes.adopt(randomFillSync(Buffer.allocUnsafeSlow(length)));
-      try {
-        return { plaintext, entry: await this.#encrypt(plaintext, context, end) };
-      } catch (error) {
-        plaintext[Symbol.dispose]();
-        throw error;
-      }
+      return generateByWrap(length, (plaintext) => this.#encrypt(plaintext, context, end));
     });
   }
 
