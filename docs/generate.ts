@@ -52,6 +52,8 @@ ${table(['reason', 'gRPC code', 'HTTP', 'who has to act', 'retry', 'sentence'], 
 `;
 }
 
+const kmsOperations = "`generate`, `wrap`, `unwrap`, `rewrap`; `canary`: what is asked for the canary's sake";
+
 /** Label, or label and metric where two metrics mean different things by it → its values. */
 const labelValues: Readonly<Record<string, string>> = {
   grpc_service: 'full name of the service, `keyproxy.v1.KeyProxy` say',
@@ -67,11 +69,12 @@ const labelValues: Readonly<Record<string, string>> = {
   'reason of keyproxy_decrypt_failures_total': 'a reason of [errors](errors.md)',
   provider: '`aws_kms`, `azure_kv`, `gcp_kms`, `vault`, `local`',
   key: '`current`, or `replica` or `retired` with its number in the file, from 1',
-  'operation of keyproxy_kms_requests_total': '`generate`, `wrap`, `unwrap`, `rewrap`',
+  'operation of keyproxy_kms_requests_total': kmsOperations,
   'outcome of keyproxy_kms_requests_total':
     '`ok`; `refusal`: the answer is no; `outage`: no answer; `fault`: anything else',
-  'operation of keyproxy_kms_request_seconds': '`generate`, `wrap`, `unwrap`, `rewrap`',
-  state: '`active`',
+  'operation of keyproxy_kms_request_seconds': kmsOperations,
+  'reason of keyproxy_key_refusals_total': 'a reason of [errors](errors.md)',
+  state: '`active`, `refused`',
   'outcome of keyproxy_config_reloads_total': '`ok`, `bad`',
   version: "keyproxy's version",
   node: "Node's version",

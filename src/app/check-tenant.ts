@@ -62,10 +62,18 @@ async function checkKey(
       return undefined;
     }
   };
-  const use = { tenantId: tenant.tenantId, timeoutMs: tenant.limits.kmsTimeoutMs, proofMs: 0, report: () => {} };
-  const service = await attempt('can be opened', () => services.open(config, use));
-  if (service === undefined) return findings;
-  await using _service = service;
+  const use = {
+    tenantId: tenant.tenantId,
+    timeoutMs: tenant.limits.kmsTimeoutMs,
+    callsPerSecond: tenant.limits.kmsCallsPerSecond,
+    concurrency: tenant.limits.kmsConcurrency,
+    intervalMs: 0,
+    report: () => {},
+  };
+  const opened = await attempt('can be opened', () => services.open(config, use));
+  if (opened === undefined) return findings;
+  await using _opened = opened;
+  const service = opened.live;
   const { signal } = new AbortController();
   const context = EncryptionContext.of([
     [tenantPair, tenant.tenantId],

@@ -5,11 +5,10 @@
 import { hostname } from 'node:os';
 import type { Clock } from '../base/clock.ts';
 import type { Authorities } from '../kms/authorities.ts';
-import { withBreaker } from '../kms/circuit-breaker.ts';
+import { type GuardedKey, guarded } from '../kms/guarded.ts';
 import type { KeyConfig } from '../kms/key-config.ts';
 import type { KeyService, ProviderName } from '../kms/key-service.ts';
 import { type KmsCall, observed } from '../kms/observed.ts';
-import { withRetries } from '../kms/retry.ts';
 
 /** How long one call for credentials may take, in milliseconds; they are shared, so no tenant's file sets it. */
 const credentialsTimeoutMs = 5000;
@@ -26,12 +25,22 @@ export interface KeyUse {
   readonly tenantId: string;
   /** How long one call may take, in milliseconds. */
   readonly timeoutMs: number;
+  readonly callsPerSecond: number;
+  /** Calls under way at a time. */
+  readonly concurrency: number;
   /** How long an answer of the key's service counts as proof that the key may be used, in milliseconds. */
-  readonly proofMs: number;
+  readonly intervalMs: number;
   /** Told of every call. */
   readonly report: (call: KmsCall) => void;
   /** Told when the key's service has gone silent, and when it answers again. */
   readonly onCircuit?: (state: 'open' | 'closed') => void;
+  /** Put around the calls that are not the canary's. */
+  readonly around?: (calls: KeyService) => KeyService;
+}
+
+/** Opens keys. */
+export interface KeyOpener {
+  open(config: KeyConfig, use: KeyUse): Promise<GuardedKey>;
 }
 
 /** The credentials that all keys of one provider share. */
@@ -47,7 +56,7 @@ interface CredentialOptions {
   readonly timeoutMs: number;
 }
 
-export class KeyServices implements AsyncDisposable {
+export class KeyServices implements KeyOpener, AsyncDisposable {
   readonly #options: KeyServicesOptions;
   readonly #opened = new Map<ProviderName, Credentials>();
 
@@ -64,18 +73,20 @@ export class KeyServices implements AsyncDisposable {
   }
 
   /** Opens one key. */
-  async open(config: KeyConfig, use: KeyUse): Promise<KeyService> {
+  async open(config: KeyConfig, use: KeyUse): Promise<GuardedKey> {
     const { clock } = this.#options;
-    const random = Math.random;
-    const { timeoutMs, report, onCircuit } = use;
-    const counted = observed(await this.#bare(config, use), clock, report);
-    const guarded = withBreaker(counted, { clock, random, ...(onCircuit && { onChange: onCircuit }) });
-    return withRetries(guarded, { clock, random, timeoutMs });
+    const { timeoutMs, callsPerSecond, concurrency, intervalMs, report, onCircuit, around = (calls) => calls } = use;
+    const bare = await this.#bare(config, use);
+    const breaker = { longestPauseMs: intervalMs, ...(onCircuit && { onChange: onCircuit }) };
+    return guarded(
+      { calls: around(observed(bare, clock, report)), canary: observed(bare, clock, report, 'canary') },
+      { clock, random: Math.random, timeoutMs, callsPerSecond, concurrency, breaker },
+    );
   }
 
   async #bare(config: KeyConfig, use: KeyUse): Promise<KeyService> {
     const { clock, authorities, trustedEndpoints } = this.#options;
-    const { tenantId, timeoutMs, proofMs } = use;
+    const { tenantId, timeoutMs, intervalMs: proofMs } = use;
     switch (config.provider) {
       case 'local': {
         const { openLocalKey } = await import('../kms/local/open.ts');

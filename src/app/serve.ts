@@ -6,7 +6,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import type { Caller } from '../base/caller.ts';
-import { type Clock, systemClock } from '../base/clock.ts';
+import { type Clock, pause, systemClock } from '../base/clock.ts';
 import type { DaemonConfig } from '../config/daemon-file.ts';
 import type { Listener as ListenerConfig } from '../config/listener.ts';
 import { evictionReasons, KeyCache } from '../dek/key-cache.ts';
@@ -22,19 +22,22 @@ import { reflectionMethods } from '../rpc/reflection.ts';
 import { circuitEvents, kmsEvents, rpcEvents } from '../telemetry/call-events.ts';
 import { engineEvents } from '../telemetry/engine-events.ts';
 import { serveHttp } from '../telemetry/http.ts';
+import { keyEvents, tenantStateGauge } from '../telemetry/key-events.ts';
 import type { Log } from '../telemetry/log.ts';
-import { createMetrics, type Metrics, otherTenants, TenantLabels } from '../telemetry/metrics.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { TenantRegistry } from '../tenants/registry.ts';
-import type { Tenant } from '../tenants/tenant.ts';
 import { protoFile } from './files.ts';
 import { KeyServices } from './key-services.ts';
 import { StartupError } from './startup-error.ts';
+import { openState, refusalFileOf, warmStartOf } from './state.ts';
 import { TenantSet } from './tenants.ts';
 import { claimSocket, withSocketMode } from './unix-socket.ts';
 import { version } from './version.ts';
 
 /** How long accepted calls may take to finish at the end, in milliseconds. */
 const drainMs = 5000;
+/** How much longer the files of a warm start may take after that, in milliseconds. */
+const lastSaveMs = 500;
 
 export interface DataPlane {
   readonly tenants: TenantSet;
@@ -46,10 +49,15 @@ export interface DataPlane {
   drain(): Promise<void>;
 }
 
-/** Builds, binds and serves. Throws a StartupError where an address cannot be had; nothing is left behind then. */
+/**
+ * Builds, binds and serves. Throws a StartupError where an address or the folder of its state cannot be had; nothing is
+ * left behind then.
+ */
 export async function startDataPlane(config: DaemonConfig, log: Log): Promise<DataPlane> {
   await using stack = new AsyncDisposableStack();
   const clock = systemClock;
+  const random = Math.random;
+  const state = await openState(config, log);
   const services = stack.use(new KeyServices({ clock, ...config }));
   const metrics = createMetrics({
     cacheEntries: () => cache.count(),
@@ -64,6 +72,7 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
   const cache = stack.use(
     new KeyCache<TenantKey>({
       clock,
+      random,
       maxBytes: config.cacheMaxBytes,
       onEvict: (_tenant, reason) => metrics.cacheEvictions.inc({ reason }),
     }),
@@ -72,17 +81,25 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
   const keys = new TenantKeys({ cache, clock, observer, lifetime: lifetime.signal });
   // There is no policy in this version: whoever could open a listener may work for every tenant that is served here.
   const engine: Engine = { registry, keys, clock, observer, access: () => true };
-  const tenants = stack.use(
+  const showState = tenantStateGauge(metrics);
+  const tellKey = keyEvents(metrics, log);
+  const tenants: TenantSet = stack.use(
     new TenantSet({
-      registry,
-      cache,
-      services,
-      clock,
+      ...{ registry, cache, services, clock, random },
+      known: state?.refusals ?? [],
       onKmsCall: kmsEvents(metrics, log),
       onCircuit: circuitEvents(log),
-      onChange: tenantGauge(metrics),
+      onChange: (tenant, change) => showState(tenant, change === 'served'),
+      onKeyChange(change) {
+        showState(change.tenant, true);
+        refusalFile?.changed();
+        tellKey(change);
+      },
     }),
   );
+  const refusalFile = state && stack.use(refusalFileOf(state.folder, tenants, log));
+  const warmStart =
+    state && stack.use(warmStartOf({ folder: state.folder, clock, random, registry, cache, keys }, log));
   const health = new Health([keyproxyService]);
   const methods = allMethods(engine, config, health);
   stack.use(await bindHttp(config, metrics, health));
@@ -95,10 +112,13 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
     metrics,
     open() {
       health.serving = true;
+      warmStart?.start();
     },
     async drain() {
       health.serving = false;
+      const saved = warmStart?.save();
       await Promise.all(listeners.map((listener) => listener.drain(drainMs)));
+      await Promise.race([saved, pause(clock, lastSaveMs)]);
       await rest.disposeAsync();
     },
   };
@@ -166,15 +186,4 @@ function asStartupError(error: unknown, target: string): StartupError {
         ? 'the address is not one of this machine'
         : 'the system refused it';
   return new StartupError(`cannot listen on ${target}: ${why}`, error);
-}
-
-function tenantGauge(metrics: Metrics) {
-  const labels = new TenantLabels();
-  return (tenant: Tenant, change: 'served' | 'removed') => {
-    const of = { tenant: labels.of(tenant.id), state: tenant.state.kind };
-    // Tenants beyond the bound share one label: one state would stand for them all.
-    if (of.tenant === otherTenants) return;
-    if (change === 'served') metrics.tenantState.set(of, 1);
-    else metrics.tenantState.remove(of);
-  };
 }

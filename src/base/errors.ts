@@ -129,6 +129,20 @@ export const errorTable = {
     "the tenant's key service is refusing requests for now because there are too many",
     true,
   ),
+  KEY_CALLS_OVER_BUDGET: row(
+    'RESOURCE_EXHAUSTED',
+    429,
+    'keyproxy',
+    "the key is not in the cache, and the tenant's limit of calls to its key service is used up for now",
+    true,
+  ),
+  KEY_UNPROVEN: row(
+    'UNAVAILABLE',
+    503,
+    'provider',
+    "the tenant's key service has not confirmed for too long that its key may be used",
+    true,
+  ),
   SHUTTING_DOWN: row('UNAVAILABLE', 503, 'keyproxy', 'keyproxy is shutting down', true),
   DEADLINE_EXCEEDED: row(
     'DEADLINE_EXCEEDED',

@@ -51,6 +51,8 @@ export interface DaemonConfig {
   readonly allowLocal: boolean;
   /** Bound of all caches of the process together, in bytes. */
   readonly cacheMaxBytes: number;
+  /** Where what has to outlive the process is kept; absolute. Absent: nowhere. */
+  readonly stateDirectory?: string;
   readonly logLevel: (typeof logLevels)[number];
   /** Largest unary message, in bytes. */
   readonly maxMessageBytes: number;
@@ -91,6 +93,16 @@ const fields = {
     'Where metrics and health are served; no key operation is reachable there.',
   ),
   tenants: optional(tenantsSection, 'Where tenants come from.', 'must be there'),
+  state: optional(
+    section({
+      directory: required(
+        path,
+        'Folder of its own, which is made where it is missing; on a disk that survives a restart.',
+      ),
+    }),
+    "Where a customer's no is kept over a restart, and wrapped data keys for a warm start.",
+    'nowhere: both are forgotten',
+  ),
   trusted_endpoints: byDefault(
     list(endpoint, 'a list of URLs'),
     [],
@@ -228,6 +240,7 @@ function daemonConfig(
     trustedEndpoints: read.trusted_endpoints,
     allowLocal: read.allow_local,
     cacheMaxBytes: read.cache.max_bytes,
+    ...(read.state !== undefined && { stateDirectory: absolute(read.state.directory) }),
     logLevel: read.log.level,
     maxMessageBytes: read.limits.max_message_bytes,
     authorities: {

@@ -21,6 +21,7 @@ listen:
   - { unix: .keyproxy-dev/keyproxy.sock, mode: "0600" }
   - { tcp: "127.0.0.1:50051", identity: insecure_loopback }
 http: { address: "127.0.0.1:9464" }
+state: { directory: .keyproxy-dev/state }
 allow_local: true
 `;
   return parseDaemonFile(text, file, env, { embedded: developmentTenants.flatMap((id) => demoTenant(id, file)) });

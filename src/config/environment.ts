@@ -33,6 +33,7 @@ const keyOverrides: readonly KeyOverride[] = [
   key('KEYPROXY_ENVIRONMENT', ['environment'], 'The environment that the daemon belongs to.'),
   key('KEYPROXY_HTTP_ADDRESS', ['http', 'address'], 'Where metrics and health are served.'),
   key('KEYPROXY_TENANTS_DIRECTORY', ['tenants', 'directory'], "Where the tenants' files are."),
+  key('KEYPROXY_STATE_DIRECTORY', ['state', 'directory'], 'Where what outlives a restart is kept.'),
   key('KEYPROXY_CACHE_MAX_BYTES', ['cache', 'max_bytes'], 'Bound of the cache, for the process.'),
   key('KEYPROXY_LOG_LEVEL', ['log', 'level'], 'Least level that is logged.'),
   key('KEYPROXY_LIMITS_MAX_MESSAGE_BYTES', ['limits', 'max_message_bytes'], 'Largest message.'),

@@ -4,21 +4,16 @@ import { choice, flag, integer } from './values.ts';
 
 const notActedOn = 'Accepted, not acted on in this version.';
 
-const cacheConfig = section(
-  {
-    ttl_seconds: byDefault(integer(0, 604_800, 'seconds'), 86_400, 'How long a data key is kept; 0 turns caching off.'),
-    max_entries: byDefault(integer(1, 1_000_000), 1000, "The tenant's share of the cache, in data keys."),
-    warm_start: byDefault(flag, false, 'Must be false: entries are made on first use in this version.'),
-  },
-  (values, cache) => {
-    if (values.warm_start) {
-      cache.problem(
-        'warm_start',
-        'is not in this version of keyproxy, data keys are loaded on first use; set it to false',
-      );
-    }
-  },
-);
+const cacheConfig = section({
+  ttl_seconds: byDefault(integer(0, 604_800, 'seconds'), 86_400, 'How long a data key is kept; 0 turns caching off.'),
+  max_entries: byDefault(integer(1, 1_000_000), 1000, "The tenant's share of the cache, in data keys."),
+  warm_start: byDefault(
+    flag,
+    false,
+    'Whether data keys that were in use before a restart are unwrapped again after it, behind the calls of those who ' +
+      "wait. Only their wrapped forms are written down. Needs `state.directory` in the daemon's file.",
+  ),
+});
 
 /** The keys of `encryption` that stand beside the key itself. */
 export const keyUse = {
@@ -64,21 +59,22 @@ export const keyUse = {
       interval_seconds: byDefault(
         integer(10, 300, 'seconds'),
         60,
-        'Longest time for which an answer counts as proof that the key may be used, where data keys are wrapped ' +
-          'without a call: RSA keys of Azure and Google.',
+        "While data keys are cached, the key's service is asked at least this often whether the key may still be used, " +
+          'unless calls have just shown it; a no wipes them. Also the longest time for which an answer counts where ' +
+          'data keys are wrapped without a call: RSA keys of Azure and Google.',
       ),
     }),
     'How often the key service is asked whether the key may still be used.',
   ),
   limits: group(
     section({
-      kms_calls_per_second: byDefault(integer(1, 100_000), 50, `Calls to the key service, on average. ${notActedOn}`),
-      kms_concurrency: byDefault(integer(1, 10_000), 16, `Calls under way at a time. ${notActedOn}`),
+      kms_calls_per_second: byDefault(integer(1, 100_000), 50, "Calls to one key's service in any second."),
+      kms_concurrency: byDefault(integer(1, 10_000), 16, "Calls to one key's service under way at a time."),
       kms_timeout_ms: byDefault(integer(100, 60_000, 'milliseconds'), 2000, 'How long one call may take.'),
       max_unproven_seconds: byDefault(
         integer(60, 2_592_000, 'seconds'),
         86_400,
-        `How long cached keys serve while the key service cannot be asked. ${notActedOn}`,
+        'How long cached keys serve while the key service cannot be asked; then nothing is served until it answers.',
       ),
     }),
     "What protects the customer's request quota.",

@@ -11,6 +11,7 @@ import type { Clock } from '../base/clock.ts';
 import type { TenantId } from '../base/ids.ts';
 import { Expiry } from './expiry.ts';
 import type { Lease } from './lease.ts';
+import { renewalLead, renewalShare, shareAfterAttempt } from './renewal.ts';
 
 /** Which of the two caches. */
 export type Space = 'dek' | 'root';
@@ -27,7 +28,7 @@ export const evictionReasons = [
   'used_up',
   /** A newer key of the same name took its place. */
   'replaced',
-  /** The tenant's current key said no. */
+  /** The key that opened or made it said no. */
   'refused',
   /** The tenant or its key left the configuration. */
   'removed',
@@ -42,10 +43,14 @@ export interface CachePolicy {
   readonly ttlMs: number;
   /** Bound on entries in each of the two spaces. */
   readonly maxEntries: number;
+  /** How many calls a second may be spent on fetching entries. */
+  readonly callsPerSecond: number;
 }
 
 export interface KeyCacheOptions {
   readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
   /** Bound on the sum of the entries' sizes, in bytes. */
   readonly maxBytes: number;
   readonly onEvict?: (tenant: TenantId, reason: EvictionReason) => void;
@@ -66,12 +71,18 @@ interface Entry<T extends Disposable> {
   readonly bytes: number;
   /** Monotonic time of its birth, in milliseconds. */
   readonly bornAt: number;
+  /** It is due for renewal when this share of the tenant's lead is left. */
+  renewalShare: number;
 }
 
 interface Partition<T extends Disposable> {
   readonly tenant: TenantId;
   policy: CachePolicy;
   bytes: number;
+  /** How long before their end entries are renewed, in milliseconds. */
+  renewalLeadMs: number;
+  /** Moves with every entry that comes or goes. */
+  changes: number;
   /** Least recently used first: a Map keeps the order of insertion. */
   readonly spaces: Readonly<Record<Space, Map<string, Entry<T>>>>;
 }
@@ -80,6 +91,8 @@ interface Partition<T extends Disposable> {
 export interface Hit<T extends Disposable> {
   readonly lease: Lease<T>;
   readonly remainingMs: number;
+  /** Whether whoever asked is to fetch it anew, behind its back; said once, and again after a while where that failed. */
+  readonly isDue: boolean;
 }
 
 export class KeyCache<T extends Disposable> implements Disposable {
@@ -111,10 +124,11 @@ export class KeyCache<T extends Disposable> implements Disposable {
     const partition = this.#partitions.get(tenant);
     if (partition === undefined) {
       const spaces = { dek: new Map<string, Entry<T>>(), root: new Map<string, Entry<T>>() };
-      this.#partitions.set(tenant, { tenant, policy, bytes: 0, spaces });
+      this.#partitions.set(tenant, { tenant, policy, bytes: 0, renewalLeadMs: 0, changes: 0, spaces });
       return;
     }
     partition.policy = policy;
+    this.#changed(partition);
     for (const space of Object.values(partition.spaces)) {
       for (const entry of space.values()) {
         if (this.#remaining(entry) <= 0) this.#evict(entry, 'expired');
@@ -130,11 +144,36 @@ export class KeyCache<T extends Disposable> implements Disposable {
     this.#partitions.delete(tenant);
   }
 
-  /** Drops all entries of a tenant. */
-  clear(tenant: TenantId, reason: EvictionReason): void {
-    for (const space of Object.values(this.#partitions.get(tenant)?.spaces ?? {})) {
-      for (const entry of space.values()) this.#evict(entry, reason);
+  /** Drops all entries of a tenant, or those of them that `which` tells. Returns how many went. */
+  clear(tenant: TenantId, reason: EvictionReason, which: (value: T) => boolean = () => true): number {
+    let gone = 0;
+    for (const entry of this.#entriesOf(tenant)) {
+      if (!which(entry.lease.value)) continue;
+      this.#evict(entry, reason);
+      gone++;
     }
+    return gone;
+  }
+
+  /** Whether a tenant has an entry that `which` tells. */
+  some(tenant: TenantId, which: (value: T) => boolean): boolean {
+    for (const entry of this.#entriesOf(tenant)) if (which(entry.lease.value)) return true;
+    return false;
+  }
+
+  /** The values of a tenant's entries in one space, the most recently used first. They stay the cache's. */
+  values(tenant: TenantId, space: Space): T[] {
+    const entries = this.#partitions.get(tenant)?.spaces[space].values() ?? [];
+    return Array.from(entries, (entry) => entry.lease.value).reverse();
+  }
+
+  /** Another number whenever an entry of a tenant has come or gone. */
+  changes(tenant: TenantId): number {
+    return this.#partitions.get(tenant)?.changes ?? 0;
+  }
+
+  *#entriesOf(tenant: TenantId): Iterable<Entry<T>> {
+    for (const space of Object.values(this.#partitions.get(tenant)?.spaces ?? {})) yield* space.values();
   }
 
   /** Tells whether there is such an entry, without marking it as used; it may have reached its end. */
@@ -154,7 +193,7 @@ export class KeyCache<T extends Disposable> implements Disposable {
     }
     entries.delete(key);
     entries.set(key, entry);
-    return { lease: entry.lease.share(), remainingMs };
+    return { lease: entry.lease.share(), remainingMs, isDue: isDue(entry, remainingMs) };
   }
 
   /**
@@ -170,10 +209,13 @@ export class KeyCache<T extends Disposable> implements Disposable {
     const entries = partition.spaces[space];
     const older = entries.get(key);
     if (older !== undefined) this.#evict(older, 'replaced');
-    const entry: Entry<T> = { partition, space, key, lease, bytes, bornAt: this.#options.clock.monotonic() };
+    const { clock, random } = this.#options;
+    const [bornAt, share] = [clock.monotonic(), renewalShare(random)];
+    const entry: Entry<T> = { partition, space, key, lease, bytes, bornAt, renewalShare: share };
     entries.set(key, entry);
     partition.bytes += bytes;
     this.#bytes += bytes;
+    this.#changed(partition);
     this.#expiry.plan(entry, entry.bornAt + partition.policy.ttlMs);
     this.#trim(entries, partition.policy.maxEntries);
     while (this.#bytes > this.#options.maxBytes) this.#evictFromLargest();
@@ -183,6 +225,13 @@ export class KeyCache<T extends Disposable> implements Disposable {
   drop({ tenant, space, key }: EntryName, reason: EvictionReason): void {
     const entry = this.#partitions.get(tenant)?.spaces[space].get(key);
     if (entry !== undefined) this.#evict(entry, reason);
+  }
+
+  #changed(partition: Partition<T>): void {
+    const { spaces, policy } = partition;
+    const entries = spaces.dek.size + spaces.root.size;
+    partition.changes++;
+    partition.renewalLeadMs = renewalLead({ ...policy, entries });
   }
 
   #remaining(entry: Entry<T>): number {
@@ -211,6 +260,7 @@ export class KeyCache<T extends Disposable> implements Disposable {
     entry.partition.spaces[entry.space].delete(entry.key);
     entry.partition.bytes -= entry.bytes;
     this.#bytes -= entry.bytes;
+    this.#changed(entry.partition);
     this.#expiry.cancel(entry);
     entry.lease[Symbol.dispose]();
     this.#options.onEvict?.(entry.partition.tenant, reason);
@@ -224,6 +274,14 @@ export class KeyCache<T extends Disposable> implements Disposable {
     }
     this.#expiry[Symbol.dispose]();
   }
+}
+
+/** Whether an entry is to be renewed now; it then counts as tried. */
+function isDue<T extends Disposable>(entry: Entry<T>, remainingMs: number): boolean {
+  const { renewalLeadMs } = entry.partition;
+  if (remainingMs > entry.renewalShare * renewalLeadMs) return false;
+  entry.renewalShare = shareAfterAttempt(remainingMs, renewalLeadMs);
+  return true;
 }
 
 /** Of a tenant's two spaces, keys that callers can bring again go before those that new data goes under. */

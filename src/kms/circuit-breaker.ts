@@ -22,6 +22,8 @@ export interface BreakerOptions {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
+  /** No pause is longer, in milliseconds; 30 s where it is not given, nor is a longer one. */
+  readonly longestPauseMs?: number;
   /** Told when it opens and when it closes. */
   readonly onChange?: (state: 'open' | 'closed') => void;
 }
@@ -47,11 +49,18 @@ export class CircuitOpen extends KmsError {
   }
 }
 
-/** The same key service behind a circuit breaker of its own. Takes `service` over. */
-export function withBreaker(service: KeyService, options: BreakerOptions): KeyService {
-  const breaker = new CircuitBreaker(options);
-  return decorated(service, async (_operation, signal, call) => {
+/** The same key service behind `breaker`. Takes `service` over. */
+export function withBreaker(service: KeyService, breaker: CircuitBreaker): KeyService {
+  const told = telling(service, breaker);
+  return decorated(told, async (_operation, signal, call) => {
     breaker.enter();
+    return await call(signal);
+  });
+}
+
+/** The same key service, whose calls `breaker` learns from and never holds up: for those that ask how the service is. */
+export function telling(service: KeyService, breaker: CircuitBreaker): KeyService {
+  return decorated(service, async (_operation, signal, call) => {
     const { answers } = service;
     try {
       const result = await call(signal);
@@ -65,22 +74,32 @@ export function withBreaker(service: KeyService, options: BreakerOptions): KeySe
   });
 }
 
-class CircuitBreaker {
+/** The breaker of one key's service. */
+export class CircuitBreaker {
   readonly #options: BreakerOptions;
+  readonly #longestPauseMs: number;
   #state: State = { kind: 'closed', outages: 0 };
 
   constructor(options: BreakerOptions) {
     this.#options = options;
+    this.#longestPauseMs = Math.max(firstPauseMs, Math.min(longestPauseMs, options.longestPauseMs ?? longestPauseMs));
   }
 
-  /** Throws where no call may be made now. */
-  enter(): void {
+  /** Throws where no call may be made now. Returns whether the next call is the one that is let through. */
+  expectWay(): 'closed' | 'trial' {
     const state = this.#state;
-    if (state.kind === 'closed') return;
+    if (state.kind === 'closed') return 'closed';
     const { pauseMs, last } = state;
     if (state.kind === 'half-open') throw new CircuitOpen(last, pauseMs);
     const left = state.until - this.#options.clock.monotonic();
     if (left > 0) throw new CircuitOpen(last, left);
+    return 'trial';
+  }
+
+  /** A call is made. Throws where none may be. */
+  enter(): void {
+    if (this.expectWay() === 'closed' || this.#state.kind === 'closed') return;
+    const { pauseMs, last } = this.#state;
     this.#state = { kind: 'half-open', pauseMs, last };
   }
 
@@ -111,7 +130,7 @@ class CircuitBreaker {
 
   #outage(last: KmsErrorDetails): void {
     const state = this.#state;
-    if (state.kind === 'half-open') this.#open(Math.min(2 * state.pauseMs, longestPauseMs), last);
+    if (state.kind === 'half-open') this.#open(Math.min(2 * state.pauseMs, this.#longestPauseMs), last);
     else if (state.kind === 'closed' && state.outages + 1 < threshold) {
       this.#state = { kind: 'closed', outages: state.outages + 1 };
     } else if (state.kind === 'closed') {

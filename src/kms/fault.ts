@@ -25,10 +25,18 @@ export type RefusalReason =
   | 'KEY_PENDING_DELETION'
   | 'KEY_STATE_INVALID'
   | 'KEY_ACCESS_DENIED'
+  | 'KEY_NOT_FOUND'
   | 'ROLE_DENIED';
 
-/** How a key service gives no answer: silence, or too many calls. */
-export type OutageReason = 'KEY_SERVICE_UNAVAILABLE' | 'KEY_SERVICE_THROTTLED';
+/**
+ * Why there was no answer: the service was silent, or had too many calls; or keyproxy kept the call back, since its own
+ * limit was reached, or since the service has been silent for too long.
+ */
+export type OutageReason =
+  | 'KEY_SERVICE_UNAVAILABLE'
+  | 'KEY_SERVICE_THROTTLED'
+  | 'KEY_CALLS_OVER_BUDGET'
+  | 'KEY_UNPROVEN';
 
 /** What the log may know about a failed call. */
 export interface KmsErrorDetails {
@@ -65,6 +73,14 @@ export class KmsError extends Error {
 /** The error for a wait that `reason` ended before there was an answer. */
 export function gaveUp(call: { readonly provider: string; readonly operation: string }, reason: unknown): KmsError {
   return new KmsError({ kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' }, { ...call, cause: reason });
+}
+
+/**
+ * Whether a failure is a key service's silence: the one reason to turn to another key in its place. A call that our own
+ * limit kept back says nothing about the service.
+ */
+export function isSilence(error: unknown): error is KmsError {
+  return error instanceof KmsError && error.fault.kind === 'outage' && error.fault.reason !== 'KEY_CALLS_OVER_BUDGET';
 }
 
 /** The public reason of a fault. A data fault has none of its own: it is one more decryption failure. */

@@ -18,18 +18,36 @@ export interface RingKeys {
   readonly retired?: readonly KeyService[];
 }
 
-/** The keys of one tenant. Disposing of it disposes of all of them. */
+/** The keys of one tenant. Disposing of it disposes of all of them. A ring that was made of another is a view of it. */
 export class KeyRing implements AsyncDisposable {
   /** New data goes under this key. */
   readonly current: KeyService;
   /** The current key and, in their order, its replicas: new data goes under all of them. */
   readonly writers: readonly KeyService[];
+  /** The same keys for work that nobody waits for: calls go behind those of this ring. */
+  readonly background: KeyRing;
   readonly #all: readonly KeyService[];
 
-  constructor({ current, replicas = [], retired = [] }: RingKeys) {
+  constructor({ current, replicas = [], retired = [] }: RingKeys, background?: RingKeys) {
     this.current = current;
     this.writers = [current, ...replicas];
     this.#all = [...this.writers, ...retired];
+    this.background = background === undefined ? this : new KeyRing(background);
+  }
+
+  /** The same keys, where new data goes under no replica that is `shut`: such a one opens, or not, what it wrapped. */
+  without(shut: (replica: KeyService) => boolean): KeyRing {
+    return new KeyRing(this.#keysWithout(shut), this.background.#keysWithout(shut));
+  }
+
+  #keysWithout(shut: (replica: KeyService) => boolean): RingKeys {
+    const [, ...replicas] = this.writers;
+    const others = this.#all.filter((service) => !this.writers.includes(service));
+    return {
+      current: this.current,
+      replicas: replicas.filter((service) => !shut(service)),
+      retired: [...replicas.filter(shut), ...others],
+    };
   }
 
   /**

@@ -10,7 +10,8 @@ export type KmsOutcome = 'ok' | 'refusal' | 'outage' | 'fault';
 /** One call that has ended. */
 export interface KmsCall {
   readonly provider: string;
-  readonly operation: KmsOperation;
+  /** `canary`: whatever was asked for the canary's sake. */
+  readonly operation: KmsOperation | 'canary';
   readonly outcome: KmsOutcome;
   readonly seconds: number;
   /** Where the call failed. */
@@ -21,8 +22,14 @@ export interface KmsCall {
  * Wraps `service` so that `report` is told of each call once it has ended. A wrap that succeeded here, without a word of
  * the service, is none: it would look like life during an outage.
  */
-export function observed(service: KeyService, clock: Clock, report: (call: KmsCall) => void): KeyService {
-  return decorated(service, async (operation, signal, call) => {
+export function observed(
+  service: KeyService,
+  clock: Clock,
+  report: (call: KmsCall) => void,
+  as?: KmsCall['operation'],
+): KeyService {
+  return decorated(service, async (asked, signal, call) => {
+    const operation = as ?? asked;
     const start = clock.monotonic();
     const { answers } = service;
     const done = (outcome: KmsOutcome, error?: KmsError) => {

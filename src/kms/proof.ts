@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { untilAborted } from '../base/until-aborted.ts';
-import { gaveUp, KmsError } from './fault.ts';
+import { gaveUp, isSilence, KmsError } from './fault.ts';
 import type { ProviderName } from './key-service.ts';
 
 /** How a key is proven. */
@@ -115,8 +115,4 @@ export class Proof implements Disposable {
   #gaveUp(reason: unknown): KmsError {
     return gaveUp({ provider: this.#options.provider, operation: 'ProveKey' }, reason);
   }
-}
-
-function isSilence(error: unknown): boolean {
-  return error instanceof KmsError && error.fault.kind === 'outage';
 }

@@ -4,6 +4,7 @@
  */
 import { type Backoff, fullJitter } from '../base/backoff.ts';
 import { type Clock, pause } from '../base/clock.ts';
+import { OverBudget, type Slot } from './call-budget.ts';
 import { CircuitOpen } from './circuit-breaker.ts';
 import { startDeadline } from './deadline.ts';
 import { decorated } from './decorated.ts';
@@ -17,6 +18,8 @@ export interface RetryOptions {
   readonly random: () => number;
   /** How long one attempt may take, in milliseconds. All of them, pauses included, have twice this time. */
   readonly timeoutMs: number;
+  /** Asked before each attempt for the right to make it; throws a `KmsError` where it may not be made. */
+  readonly admit?: (signal: AbortSignal) => Promise<Slot>;
 }
 
 /** Pauses after an outage of any other kind. */
@@ -40,16 +43,20 @@ export async function callWithRetry<T>(
   attempt: (signal: AbortSignal) => Promise<T>,
   options: RetryOptions & { readonly signal: AbortSignal },
 ): Promise<T> {
-  const { clock, timeoutMs, signal } = options;
+  const { clock, timeoutMs, signal, admit } = options;
   const end = clock.monotonic() + budgetFactor * timeoutMs;
   let said: unknown;
   for (let failures = 0; ; failures++) {
     try {
+      using slot = await admit?.(signal);
       using deadline = startDeadline(clock, Math.min(timeoutMs, end - clock.monotonic()), signal);
-      return await attempt(deadline.signal);
+      return await attempt(deadline.signal).catch((error) => {
+        if (error instanceof CircuitOpen) slot?.giveBack();
+        throw error;
+      });
     } catch (error) {
       // What an attempt that was made ended with says more than that another was not made.
-      if (error instanceof CircuitOpen) throw said ?? error;
+      if (error instanceof CircuitOpen || error instanceof OverBudget) throw said ?? error;
       said = error;
       const wait = delayAfter(error, failures, options.random);
       const isLast = failures + 1 >= maxAttempts;

@@ -7,7 +7,7 @@
 import type { EncryptedDataKey } from '../base/encrypted-data-key.ts';
 import type { EncryptionContext } from '../base/encryption-context.ts';
 import type { SecretBytes } from '../base/secret.ts';
-import { KmsError } from '../kms/fault.ts';
+import { isSilence } from '../kms/fault.ts';
 import type { KeyRing } from '../kms/key-ring.ts';
 import type { KeyService } from '../kms/key-service.ts';
 
@@ -22,11 +22,6 @@ export interface Written {
   readonly entries: readonly EncryptedDataKey[];
   /** The first key that answered. */
   readonly service: KeyService;
-}
-
-/** Whether a key's service gave no answer: the one reason to turn to the key after it. */
-export function isSilence(error: unknown): boolean {
-  return error instanceof KmsError && error.fault.kind === 'outage';
 }
 
 /**

@@ -24,6 +24,8 @@ export function encrypt(engine: Engine): Operation<EncryptRequest, EncryptAnswer
     const context = contextFor(tenant.id, request.encryptionContext, associatedData.length > 0);
     using root = await engine.keys.root({ tenant, context, operation: 'encrypt', signal });
     const { dataKey, entries, info } = root.key;
-    return { ciphertext: encryptMessage({ dataKey, entries, context, plaintext, associatedData }), key: info };
+    const ciphertext = encryptMessage({ dataKey, entries, context, plaintext, associatedData });
+    root.confirm();
+    return { ciphertext, key: info };
   };
 }

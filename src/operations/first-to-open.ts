@@ -1,10 +1,9 @@
 /** Opens a key by the first of its wrapped forms that can be opened. */
 import type { EncryptionContext } from '../base/encryption-context.ts';
 import type { SecretBytes } from '../base/secret.ts';
-import { KmsError } from '../kms/fault.ts';
+import { isSilence, KmsError } from '../kms/fault.ts';
 import type { KeyRing, OwnedEntry } from '../kms/key-ring.ts';
 import type { KeyService } from '../kms/key-service.ts';
-import { isSilence } from './all-writers.ts';
 import { kmsFailure } from './failures.ts';
 
 /** A key that was opened, by whom, and whether a key before that one gave no answer. */

@@ -81,9 +81,11 @@ async function fromKeyService(engine: Engine, wish: Wish): Promise<GenerateDekAn
   const { tenant, context, length, signal } = wish;
   using fresh = await engine.keys.fresh({ tenant, context, operation: 'generate_dek', signal }, length);
   const { dataKey, entries, info } = fresh.key;
+  const wrappedDek = serializeWrappedDek({ kind: 1, length, entries, dataKey, tenantId: tenant.id, context });
+  fresh.confirm();
   return {
     ...(wish.withPlaintext && { plaintext: SecretBytes.copyOf(dataKey.secret.reveal()) }),
-    wrappedDek: serializeWrappedDek({ kind: 1, length, entries, dataKey, tenantId: tenant.id, context }),
+    wrappedDek,
     key: info,
     maxAgeSeconds: fresh.maxAgeSeconds,
   };
@@ -95,9 +97,11 @@ async function fromRoot(engine: Engine, wish: Wish): Promise<GenerateDekAnswer> 
   const start = engine.clock.monotonic();
   const { dataKey, entries, info } = root.key;
   const salt = randomFillSync(Buffer.allocUnsafe(saltBytes));
+  const wrappedDek = serializeWrappedDek({ kind: 2, length, salt, entries, dataKey, tenantId: tenant.id, context });
+  root.confirm();
   const answer: GenerateDekAnswer = {
     ...(wish.withPlaintext && { plaintext: dataKey.derive(salt, length, tenant.id, context) }),
-    wrappedDek: serializeWrappedDek({ kind: 2, length, salt, entries, dataKey, tenantId: tenant.id, context }),
+    wrappedDek,
     key: info,
     maxAgeSeconds: root.maxAgeSeconds,
   };

@@ -1,7 +1,19 @@
 /** A key for the length of one request. */
 import type { Lease } from '../dek/lease.ts';
 import type { KeyRing } from '../kms/key-ring.ts';
+import type { KeyWatch } from '../tenants/key-watch.ts';
+import { kmsFailure } from './failures.ts';
 import type { TenantKey } from './tenant-key.ts';
+
+/** How a key came to a request. */
+export interface UseTerms {
+  /** How long the cache will still hold it, in milliseconds. */
+  readonly remainingMs: number;
+  readonly ring: KeyRing;
+  /** The epoch of the tenant's current key when the request began. */
+  readonly since: { readonly watch: KeyWatch; readonly epoch: number };
+  readonly keep?: () => void;
+}
 
 /** A key to work with. Dispose of it when done. */
 export class KeyInUse implements Disposable {
@@ -14,18 +26,15 @@ export class KeyInUse implements Disposable {
    */
   readonly isCurrent: boolean;
   readonly #lease: Lease<TenantKey>;
-  readonly #keep: (() => void) | undefined;
+  readonly #terms: UseTerms;
 
   /** Takes over `lease`. */
-  constructor(
-    lease: Lease<TenantKey>,
-    { remainingMs, ring, keep }: { remainingMs: number; ring: KeyRing; keep?: () => void },
-  ) {
+  constructor(lease: Lease<TenantKey>, terms: UseTerms) {
     this.#lease = lease;
-    this.#keep = keep;
+    this.#terms = terms;
     this.key = lease.value;
-    this.isCurrent = lease.value.isCompleteFor(ring);
-    this.maxAgeSeconds = Math.floor(Math.max(remainingMs, 0) / 1000);
+    this.isCurrent = lease.value.isCompleteFor(terms.ring);
+    this.maxAgeSeconds = Math.floor(Math.max(terms.remainingMs, 0) / 1000);
   }
 
   /**
@@ -33,7 +42,22 @@ export class KeyInUse implements Disposable {
    * key service that binds no context opens an entry under any; such keys must not push others out of the cache.
    */
   keep(): void {
-    this.#keep?.();
+    this.#terms.keep?.();
+  }
+
+  /**
+   * The last thing before an answer: throws the public failure where a key that this one stands on has said no since the
+   * request began, so that nothing leaves after it.
+   */
+  confirm(): void {
+    const { watch, epoch } = this.#terms.since;
+    if (watch.epoch === epoch && this.key.permit.holds) return;
+    try {
+      watch.expectUsable();
+      this.key.permit.check();
+    } catch (error) {
+      throw kmsFailure(error);
+    }
   }
 
   [Symbol.dispose](): void {

@@ -41,6 +41,12 @@ export async function openCiphertext(engine: Engine, request: CiphertextRequest)
   using opened = await engine.keys.open({ tenant, context: header.context, operation, signal }, header);
   const plaintext = openMessage({ message: ciphertext, header, dataKey: opened.key.dataKey, associatedData });
   opened.keep();
+  try {
+    opened.confirm();
+  } catch (error) {
+    plaintext.fill(0);
+    throw error;
+  }
   const isCurrent = opened.isCurrent && header.suite === committingSuite;
   return { plaintext, context: header.context, key: opened.key, isCurrent };
 }

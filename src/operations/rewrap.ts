@@ -55,18 +55,10 @@ async function ofWrappedDek(
   const { kind, length, salt } = opened.wrapped;
   const { dataKey } = inUse.key;
   const { entries, info } = await engine.keys.rewrap({ tenant, context, operation: 'rewrap', signal }, inUse.key);
-  return {
-    wrappedDek: serializeWrappedDek({
-      kind,
-      length,
-      ...(salt && { salt }),
-      entries,
-      dataKey,
-      tenantId: tenant.id,
-      context,
-    }),
-    key: info,
-  };
+  const rewrapped = { kind, length, ...(salt && { salt }), entries, dataKey, tenantId: tenant.id, context };
+  const answer = { wrappedDek: serializeWrappedDek(rewrapped), key: info };
+  inUse.confirm();
+  return answer;
 }
 
 async function ofCiphertext(
@@ -90,7 +82,9 @@ async function ofCiphertext(
     using root = await engine.keys.root({ tenant, context, operation: 'rewrap', signal });
     const { dataKey, entries, info } = root.key;
     const { plaintext } = opened;
-    return { ciphertext: encryptMessage({ dataKey, entries, context, plaintext, associatedData }), key: info };
+    const rewritten = encryptMessage({ dataKey, entries, context, plaintext, associatedData });
+    root.confirm();
+    return { ciphertext: rewritten, key: info };
   } finally {
     opened.plaintext.fill(0);
   }

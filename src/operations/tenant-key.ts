@@ -1,8 +1,11 @@
 /** A key in use: the data key, the wrapped forms that open it, and what callers may know of it. */
 import type { EncryptedDataKey } from '../base/encrypted-data-key.ts';
+import type { EncryptionContext } from '../base/encryption-context.ts';
 import type { DataKey } from '../envelope/data-key.ts';
 import type { KeyRing } from '../kms/key-ring.ts';
 import type { KeyInfo } from '../kms/key-service.ts';
+import type { KeyWatch } from '../tenants/key-watch.ts';
+import type { Permit } from '../tenants/permit.ts';
 import { Completion } from './completion.ts';
 import { ProvenDeks } from './proven-deks.ts';
 
@@ -12,11 +15,27 @@ import { ProvenDeks } from './proven-deks.ts';
  */
 const overheadBytes = 3584;
 
+/** What a key is made of; it takes the data key over. */
+export interface TenantKeyParts {
+  readonly dataKey: DataKey;
+  readonly entries: readonly EncryptedDataKey[];
+  readonly context: EncryptionContext;
+  readonly info: KeyInfo;
+  /** The key that made or opened it: its no is one to this. */
+  readonly openedBy: KeyWatch;
+  /** What it stands on. */
+  readonly permit: Permit;
+  /** When it was made or opened, in milliseconds of the monotonic clock. */
+  readonly bornAt: number;
+}
+
 export class TenantKey implements Disposable {
   readonly dataKey: DataKey;
   readonly entries: readonly EncryptedDataKey[];
+  readonly context: EncryptionContext;
   readonly info: KeyInfo;
-  /** When it was made or opened, in milliseconds of the monotonic clock. */
+  readonly openedBy: KeyWatch;
+  readonly permit: Permit;
   readonly bornAt: number;
   /** How many messages or derived keys it has served as a root. */
   uses = 0;
@@ -26,17 +45,15 @@ export class TenantKey implements Disposable {
   readonly completion: Completion;
   #coverage: { readonly ring: KeyRing; readonly isComplete: boolean } | undefined;
 
-  constructor(options: {
-    dataKey: DataKey;
-    entries: readonly EncryptedDataKey[];
-    info: KeyInfo;
-    bornAt: number;
-  }) {
-    this.dataKey = options.dataKey;
-    this.entries = options.entries;
-    this.info = options.info;
-    this.bornAt = options.bornAt;
-    this.completion = new Completion(options.bornAt);
+  constructor(parts: TenantKeyParts) {
+    this.dataKey = parts.dataKey;
+    this.entries = parts.entries;
+    this.context = parts.context;
+    this.info = parts.info;
+    this.openedBy = parts.openedBy;
+    this.permit = parts.permit;
+    this.bornAt = parts.bornAt;
+    this.completion = new Completion(parts.bornAt);
   }
 
   /** Whether every key that new data goes under opens it. Asked on each call, and looked at once for each ring. */
@@ -47,7 +64,7 @@ export class TenantKey implements Disposable {
 
   /** What it counts for against the cache's bound, in bytes. */
   get bytes(): number {
-    let size = overheadBytes;
+    let size = overheadBytes + this.context.serialized.length;
     for (const entry of this.entries) {
       size += entry.providerId.length + entry.providerInfo.length + entry.ciphertext.length;
     }

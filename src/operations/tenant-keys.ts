@@ -2,28 +2,25 @@
  * Where operations get keys from: the cache first, the tenant's key service otherwise, one call for all who wait.
  *
  * `root` gives the key that new data goes under, `open` the key of something wrapped earlier. A root answers for both
- * once it exists: what was just encrypted decrypts without a call.
+ * once it exists: what was just encrypted decrypts without a call. Keys in use are renewed before their time is over.
  */
-import type { Clock } from '../base/clock.ts';
-import { copyOfEntry, type EncryptedDataKey, serializeEntries } from '../base/encrypted-data-key.ts';
-import type { EncryptionContext } from '../base/encryption-context.ts';
+import { equalInConstantTime } from '../base/bytes.ts';
+import { type EncryptedDataKey, serializeEntries } from '../base/encrypted-data-key.ts';
 import { KeyproxyError } from '../base/errors.ts';
 import type { TenantId } from '../base/ids.ts';
-import type { EntryName, KeyCache } from '../dek/key-cache.ts';
-import { Lease } from '../dek/lease.ts';
+import type { EntryName, Hit, KeyCache } from '../dek/key-cache.ts';
+import type { Lease } from '../dek/lease.ts';
 import { LeaseFlights } from '../dek/lease-flights.ts';
-import { DataKey } from '../envelope/data-key.ts';
 import type { KeyRing, OwnedEntry } from '../kms/key-ring.ts';
-import type { KeyInfo, KeyService } from '../kms/key-service.ts';
+import type { KeyInfo } from '../kms/key-service.ts';
 import type { Tenant } from '../tenants/tenant.ts';
-import { generateForAll, wrapForAll } from './all-writers.ts';
 import { dekName, rootName } from './entry-names.ts';
-import { asPublicFailure, isRefusal } from './failures.ts';
-import { firstToOpen } from './first-to-open.ts';
+import { asPublicFailure, isRefusal, kmsFailure } from './failures.ts';
 import { KeyInUse } from './key-in-use.ts';
 import type { KeyRequest, WrappedForms } from './key-request.ts';
-import type { CacheResult, EngineObserver } from './observer.ts';
-import { TenantKey } from './tenant-key.ts';
+import { KeySource, type KeySourceOptions, type Whose } from './key-source.ts';
+import type { CacheResult } from './observer.ts';
+import type { TenantKey } from './tenant-key.ts';
 
 /** Messages and derived keys that one root may serve: the bound of the format's caching rules (caching-cmm.md). */
 export const maxUsesOfRoot = 2 ** 32;
@@ -31,12 +28,8 @@ export const maxUsesOfRoot = 2 ** 32;
 /** Length of a root and of the data key of a message, in bytes. */
 const rootBytes = 32;
 
-export interface TenantKeysOptions {
+export interface TenantKeysOptions extends KeySourceOptions {
   readonly cache: KeyCache<TenantKey>;
-  readonly clock: Clock;
-  readonly observer: EngineObserver;
-  /** Aborted when the daemon ends: stops calls to key services that no caller waits for any more. */
-  readonly lifetime: AbortSignal;
 }
 
 /** Where a key would be in the cache, and what opens it. */
@@ -47,11 +40,13 @@ interface NotCached {
 
 export class TenantKeys {
   readonly #options: TenantKeysOptions;
+  readonly #source: KeySource;
   readonly #flights = new LeaseFlights<TenantKey>();
   #freshCount = 0;
 
   constructor(options: TenantKeysOptions) {
     this.#options = options;
+    this.#source = new KeySource(options);
   }
 
   /** How many keys of a tenant are in the cache. */
@@ -62,22 +57,24 @@ export class TenantKeys {
   /** The key that new data of this tenant and context goes under, counted as used once. */
   async root(request: KeyRequest): Promise<KeyInUse> {
     const { tenant, context } = request;
+    const since = sinceNow(tenant);
     const ring = tenant.ring ?? (await this.#ring(tenant));
     const name = rootName(tenant, ring.current, context);
     const hit = this.#options.cache.get(name);
     if (hit !== undefined && this.#mayServe(hit.lease.value, tenant)) {
       this.#asked(request, 'hit');
       hit.lease.value.uses += 1;
-      if (!hit.lease.value.isCompleteFor(ring)) this.#complete(request, ring, hit.lease.value);
-      return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, ring });
+      if (hit.isDue) this.#renewRoot(request, ring, hit.lease.value);
+      else if (!hit.lease.value.isCompleteFor(ring)) this.#complete(request, ring, hit.lease.value);
+      return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, ring, since });
     }
     if (hit !== undefined) {
       hit.lease[Symbol.dispose]();
       this.#options.cache.drop(name, 'used_up');
     }
-    const lease = await this.#fetch(request, name, () => this.#newRoot(request, ring));
+    const lease = await this.#fetch(request, name, () => this.#newRoot({ tenant, ring, context }));
     lease.value.uses += 1;
-    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, ring });
+    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, ring, since });
   }
 
   /**
@@ -86,15 +83,18 @@ export class TenantKeys {
    */
   async open(request: KeyRequest, forms: WrappedForms): Promise<KeyInUse> {
     const { tenant, context } = request;
+    const since = sinceNow(tenant);
     const ring = tenant.ring ?? (await this.#ring(tenant));
     const found = this.#lookUp(ring, request, forms);
     if (found instanceof KeyInUse) return found;
     const { owned, name } = found;
-    const lease = await this.#fetch(request, name, () => this.#unwrap(tenant, ring, { owned, forms, context }));
+    const lease = await this.#fetch(request, name, () =>
+      this.#source.unwrap({ tenant, ring, context }, owned, forms.entries),
+    );
     const keep = () => {
       if (!this.#options.cache.has(name)) this.#keep(tenant, name, lease);
     };
-    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, ring, keep });
+    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, ring, since, keep });
   }
 
   /** What `open` would give at once: the way of the hot path, which has nothing to wait for. */
@@ -104,8 +104,10 @@ export class TenantKeys {
     return found instanceof KeyInUse ? found : undefined;
   }
 
-  #lookUp(ring: KeyRing, request: KeyRequest, { entries, entriesBytes }: WrappedForms): KeyInUse | NotCached {
+  #lookUp(ring: KeyRing, request: KeyRequest, forms: WrappedForms): KeyInUse | NotCached {
     const { tenant, context } = request;
+    const since = sinceNow(tenant);
+    const { entries, entriesBytes } = forms;
     const first = ring.firstToOwn(entries);
     if (first === undefined) {
       throw new KeyproxyError('DECRYPT_FAILED', { cause: new Error('no entry belongs to a key of the tenant') });
@@ -114,38 +116,56 @@ export class TenantKeys {
     const hit = this.#options.cache.get(name);
     if (hit === undefined) return { owned: ring.owned(entries), name };
     this.#asked(request, 'hit');
-    return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, ring });
+    if (hit.isDue) this.#renew(request.tenant, ring, name, hit);
+    return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, ring, since });
   }
 
   /** A fresh data key straight from the key service, kept for the Unwrap that is likely to follow. */
   async fresh(request: KeyRequest, length: number): Promise<KeyInUse> {
-    const { tenant } = request;
+    const { tenant, context, signal } = request;
+    const since = sinceNow(tenant);
     const ring = tenant.ring ?? (await this.#ring(tenant));
     this.#freshCount += 1;
     // A flight of its own: nobody joins it, and a caller who gives up leaves nothing behind that is not wiped.
     const flight = `fresh ${this.#freshCount}`;
-    const lease = await this.#flights.join(flight, () => this.#generate(request, ring, length), request.signal);
-    this.#keepNew(request, ring, lease);
-    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, ring });
+    const lease = await this.#flights.join(
+      flight,
+      () => this.#source.generate({ tenant, ring, context }, length),
+      signal,
+    );
+    this.#keepNew({ tenant, ring, context }, lease);
+    return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, ring, since });
   }
 
   /** Wraps a key anew, for all of the tenant's keys. Nobody shares the call, so the caller's signal ends it. */
   async rewrap(request: KeyRequest, key: TenantKey): Promise<{ entries: readonly EncryptedDataKey[]; info: KeyInfo }> {
-    const { context, signal } = request;
-    const ring = request.tenant.ring ?? (await this.#ring(request.tenant));
-    try {
-      const known = key.entries;
-      const { entries, service } = await wrapForAll(ring, { plaintext: key.dataKey.secret, known, context, signal });
-      return { entries, info: infoOf(service, entries) };
-    } catch (error) {
-      signal.throwIfAborted();
-      return asPublicFailure(error);
-    }
+    const { tenant, context, signal } = request;
+    sinceNow(tenant);
+    const ring = tenant.ring ?? (await this.#ring(tenant));
+    return await this.#source.rewrap({ tenant, ring, context }, key, signal);
   }
 
-  async #newRoot(request: KeyRequest, ring: KeyRing): Promise<Lease<TenantKey>> {
-    const made = await this.#generate(request, ring, rootBytes);
-    this.#keepRoot(request, ring, made);
+  /**
+   * Fetches a key that was in use before a restart, unless it is here already, behind the calls of those who wait.
+   * Throws the public failure.
+   */
+  async warm(tenant: Tenant, whole: Pick<Whose, 'context'> & WrappedForms): Promise<void> {
+    sinceNow(tenant);
+    const ring = (tenant.ring ?? (await this.#ring(tenant))).background;
+    const { context, entries, entriesBytes } = whole;
+    const first = ring.firstToOwn(entries);
+    if (first === undefined) return;
+    const name = dekName(tenant, first, { entriesBytes, context });
+    if (this.#options.cache.has(name)) return;
+    using lease = await this.#fly(name, () =>
+      this.#source.unwrap({ tenant, ring, context }, ring.owned(entries), entries),
+    );
+    if (!this.#options.cache.has(name)) this.#keep(tenant, name, lease);
+  }
+
+  async #newRoot(whose: Whose): Promise<Lease<TenantKey>> {
+    const made = await this.#source.generate(whose, rootBytes);
+    this.#keepRoot(whose, made);
     return made;
   }
 
@@ -156,43 +176,49 @@ export class TenantKeys {
    */
   #complete(request: KeyRequest, ring: KeyRing, root: TenantKey): void {
     const lacks = root.entries.some((entry) => ring.current.owns(entry)) ? 'replica' : 'current';
-    if (!root.completion.isDue(this.#now(), lacks)) return;
-    void this.#generate(request, ring, rootBytes).then(
-      (made) => {
-        using lease = made;
-        if (lease.value.isCompleteFor(ring)) this.#keepRoot(request, ring, lease);
-      },
-      // The failure was reported where it happened; the next attempt comes by itself.
-      (error) => {
-        if (isRefusal(error))
-          this.#options.cache.drop(rootName(request.tenant, ring.current, request.context), 'refused');
-      },
-    );
+    if (root.completion.isDue(this.#now(), lacks)) this.#newRootBehind(request, ring, { mustBeComplete: true });
   }
 
-  async #generate(request: KeyRequest, ring: KeyRing, length: number): Promise<Lease<TenantKey>> {
-    const { tenant, context } = request;
-    const { observer, lifetime: signal } = this.#options;
-    const start = this.#now();
-    const made = await generateForAll(ring, { length, context, signal }).catch(asPublicFailure);
-    observer.dekGenerated('kms', (this.#now() - start) / 1000);
-    const { plaintext, entries, service } = made;
-    if (service !== ring.current) observer.failedOver(tenant.id, service.provider);
-    const dataKey = DataKey.adopt(plaintext);
-    return Lease.own(new TenantKey({ dataKey, entries, info: infoOf(service, entries), bornAt: this.#now() }));
+  /** Makes the next root before the time of this one is over. One that fewer keys open does not take its place. */
+  #renewRoot(request: KeyRequest, ring: KeyRing, root: TenantKey): void {
+    this.#newRootBehind(request, ring, { mustBeComplete: root.isCompleteFor(ring) });
   }
 
-  async #unwrap(
-    tenant: Tenant,
+  #newRootBehind(
+    { tenant, context }: KeyRequest,
     ring: KeyRing,
-    { owned, forms, context }: { owned: readonly OwnedEntry[]; forms: WrappedForms; context: EncryptionContext },
-  ): Promise<Lease<TenantKey>> {
-    const { observer, lifetime: signal } = this.#options;
-    const { plaintext, by, failedOver } = await firstToOpen(ring, owned, { context, signal });
-    if (failedOver) observer.failedOver(tenant.id, by.service.provider);
-    const dataKey = DataKey.adopt(plaintext);
-    const info = by.service.describe(by.entry);
-    return Lease.own(new TenantKey({ dataKey, entries: forms.entries.map(copyOfEntry), info, bornAt: this.#now() }));
+    { mustBeComplete }: { mustBeComplete: boolean },
+  ): void {
+    const whose = { tenant, ring: ring.background, context };
+    this.#behind(rootName(tenant, ring.current, context), async () => {
+      using made = await this.#source.generate(whose, rootBytes);
+      if (!mustBeComplete || made.value.isCompleteFor(whose.ring)) this.#keepRoot(whose, made);
+    });
+  }
+
+  /** Fetches an opened key anew before its time is over. */
+  #renew(tenant: Tenant, ring: KeyRing, name: EntryName, { lease }: Hit<TenantKey>): void {
+    const { entries, context } = lease.value;
+    const known = lease.share();
+    const behind = ring.background;
+    this.#behind(name, async () => {
+      using before = known;
+      using again = await this.#fly(name, () =>
+        this.#source.unwrap({ tenant, ring: behind, context }, behind.owned(entries), entries),
+      );
+      // What opens as something else now is nothing to put in its place.
+      if (isSameKey(before.value, again.value)) this.#keep(tenant, name, again);
+    });
+  }
+
+  /**
+   * Work that no caller waits for. A failure was reported where it happened, and the next attempt comes by itself; a no
+   * takes along what was to be renewed.
+   */
+  #behind(name: EntryName, work: () => Promise<void>): void {
+    work().catch((error) => {
+      if (isRefusal(error)) this.#options.cache.drop(name, 'refused');
+    });
   }
 
   #now(): number {
@@ -204,9 +230,14 @@ export class TenantKeys {
   }
 
   #fetch(request: KeyRequest, name: EntryName, work: () => Promise<Lease<TenantKey>>): Promise<Lease<TenantKey>> {
-    const flight = `${name.space} ${name.key}`;
+    const flight = flightOf(name);
     this.#asked(request, this.#flights.has(flight) ? 'coalesced' : 'miss');
     return this.#flights.join(flight, work, request.signal);
+  }
+
+  /** A flight that no caller joins: it goes behind those of callers, who would wait longer than for one of their own. */
+  #fly(name: EntryName, work: () => Promise<Lease<TenantKey>>): Promise<Lease<TenantKey>> {
+    return this.#flights.join(`behind ${flightOf(name)}`, work, this.#options.lifetime);
   }
 
   #asked(request: KeyRequest, result: CacheResult): void {
@@ -215,13 +246,13 @@ export class TenantKeys {
     this.#options.observer.cacheAsked(request.tenant.id, request.operation, result);
   }
 
-  #keepRoot(request: KeyRequest, ring: KeyRing, made: Lease<TenantKey>): void {
-    this.#keep(request.tenant, rootName(request.tenant, ring.current, request.context), made);
-    this.#keepNew(request, ring, made);
+  #keepRoot(whose: Whose, made: Lease<TenantKey>): void {
+    this.#keep(whose.tenant, rootName(whose.tenant, whose.ring.current, whose.context), made);
+    this.#keepNew(whose, made);
   }
 
   /** Keeps a key that the key service has just made for the opening that is likely to follow. */
-  #keepNew({ tenant, context }: KeyRequest, ring: KeyRing, made: Lease<TenantKey>): void {
+  #keepNew({ tenant, ring, context }: Whose, made: Lease<TenantKey>): void {
     const { entries } = made.value;
     const first = ring.firstToOwn(entries);
     if (first === undefined) return;
@@ -229,9 +260,15 @@ export class TenantKeys {
     this.#keep(tenant, dekName(tenant, first, { entriesBytes, context }), made);
   }
 
-  /** A tenant that was replaced meanwhile may have had a key that is no longer configured: that one is not kept. */
+  /**
+   * A tenant that was replaced meanwhile may have had a key that is no longer configured: what that gave is not kept. Nor
+   * is what stands on a key that has said no since.
+   */
   #keep(tenant: Tenant, name: EntryName, lease: Lease<TenantKey>): void {
-    if (tenant.isServed) this.#options.cache.put(name, { lease: lease.share(), bytes: lease.value.bytes });
+    const { permit, openedBy, bytes } = lease.value;
+    if (!tenant.isServed || !permit.holds) return;
+    this.#options.cache.put(name, { lease: lease.share(), bytes });
+    tenant.kept(openedBy);
   }
 
   #mayServe(key: TenantKey, tenant: Tenant): boolean {
@@ -239,8 +276,20 @@ export class TenantKeys {
   }
 }
 
-/** What to tell of a key by its first entry, which `service` wrapped. */
-function infoOf(service: KeyService, [first]: readonly EncryptedDataKey[]): KeyInfo {
-  if (first === undefined) throw new Error('a key was wrapped for nobody');
-  return service.describe(first);
+/** The epoch at which a request begins. Throws the public failure while the tenant's current key may not be used. */
+function sinceNow({ current }: Tenant): { readonly watch: Tenant['current']; readonly epoch: number } {
+  try {
+    current.expectUsable();
+  } catch (error) {
+    throw kmsFailure(error);
+  }
+  return { watch: current, epoch: current.epoch };
+}
+
+function isSameKey(a: TenantKey, b: TenantKey): boolean {
+  return equalInConstantTime(a.dataKey.secret.reveal(), b.dataKey.secret.reveal());
+}
+
+function flightOf(name: EntryName): string {
+  return `${name.space} ${name.key}`;
 }

@@ -8,6 +8,7 @@ import type { Tenant } from '../tenants/tenant.ts';
 import { contextFor, type Pairs } from './context.ts';
 import { failedDecryption } from './decryption.ts';
 import { type Engine, type Operation, tenantFor } from './engine.ts';
+import type { KeyInUse } from './key-in-use.ts';
 import { openWrappedDek } from './open-wrapped-dek.ts';
 
 export interface UnwrapRequest {
@@ -37,6 +38,7 @@ export function unwrap(engine: Engine): Operation<UnwrapRequest, UnwrapAnswer> {
       using inUse = opened.inUse;
       const { dataKey, proven, info } = inUse.key;
       const lease = opened.proven ?? proven.keep(wrappedDek, plaintextOf(opened.wrapped, dataKey, tenant, context));
+      confirm(inUse, lease);
       engine.observer.decryptionEnded(tenant.id);
       return {
         plaintext: lease.value,
@@ -49,6 +51,16 @@ export function unwrap(engine: Engine): Operation<UnwrapRequest, UnwrapAnswer> {
       throw failedDecryption(engine, tenant, error);
     }
   };
+}
+
+/** The last look before an answer that nobody takes back; lets go of what would have been in it. */
+function confirm(inUse: KeyInUse, plaintext: Disposable): void {
+  try {
+    inUse.confirm();
+  } catch (error) {
+    plaintext[Symbol.dispose]();
+    throw error;
+  }
 }
 
 /** The data key itself: what the provider unwrapped, or what is derived from it. */

@@ -15,7 +15,10 @@ import type { Message, MessageOf, Shape } from './protobuf/message.ts';
 export const keyproxyService = 'keyproxy.v1.KeyProxy';
 
 /** `keyproxy.v1.TenantState` by number. */
-const tenantStates: Readonly<Record<DescribeTenantAnswer['state']['kind'], number>> = { active: 1 };
+const tenantStates: Readonly<Record<DescribeTenantAnswer['state']['kind'], number>> = {
+  active: 1,
+  refused: 4,
+};
 
 /** How much longer the length of a longer field may be, in bytes. */
 const spareLengthBytes = 4;
@@ -100,12 +103,16 @@ function description(answer: DescribeTenantAnswer) {
   return {
     message: {
       ...rest,
-      state: tenantStates[state.kind],
-      replicas: replicas.map((replica) => ({ key: replica.key, state: tenantStates[replica.state.kind] })),
+      ...stateFields(state),
+      replicas: replicas.map((replica) => ({ key: replica.key, ...stateFields(replica.state) })),
       ...(contact.lastSuccess !== undefined && { lastSuccess: time(contact.lastSuccess) }),
       ...(contact.lastRefusal !== undefined && { lastRefusal: time(contact.lastRefusal) }),
     },
   };
+}
+
+function stateFields(state: DescribeTenantAnswer['state']): { state: number; reason: string } {
+  return { state: tenantStates[state.kind], reason: state.reason ?? '' };
 }
 
 function time(milliseconds: number): { seconds: number; nanos: number } {

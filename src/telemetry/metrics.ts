@@ -128,6 +128,18 @@ export function createMetrics(sources: MetricSources) {
       help: '1 for the state that a tenant is in.',
       labelNames: ['tenant', 'state'],
     }),
+    keyRefusals: new Counter({
+      registers,
+      name: 'keyproxy_key_refusals_total',
+      help: "Times that a key's service said no to the key as a whole, so that its data keys were wiped.",
+      labelNames: ['tenant', 'provider', 'reason'],
+    }),
+    revocationLag: new Histogram({
+      registers,
+      name: 'keyproxy_revocation_lag_seconds',
+      help: 'At a refusal: time since the last proof that the key may be used, which bounds how late the refusal was heard.',
+      buckets: [0.1, 0.5, 1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 300, 900],
+    }),
     credentialExpiry: new Gauge({
       registers,
       name: 'keyproxy_credential_expiry_timestamp_seconds',

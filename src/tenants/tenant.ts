@@ -1,11 +1,15 @@
 /** One tenant as the engine sees it: its rules, its keys, and what is known of its key service. */
-import { KeyproxyError } from '../base/errors.ts';
+import { KeyproxyError, type Reason } from '../base/errors.ts';
 import type { TenantId } from '../base/ids.ts';
 import type { KeyRing } from '../kms/key-ring.ts';
 import type { ProviderName } from '../kms/key-service.ts';
+import type { KeyWatch } from './key-watch.ts';
+import { Permit } from './permit.ts';
 
-/** Whether a tenant is served. */
-export type TenantState = { readonly kind: 'active' };
+/** Whether a tenant, or one of its keys, is served, and where something is wrong, the reason. */
+export type TenantState =
+  | { readonly kind: 'active'; readonly reason?: Reason }
+  | { readonly kind: 'refused'; readonly reason: Reason };
 
 /** The part of a tenant's file that the engine acts on. */
 export interface TenantSettings {
@@ -15,12 +19,22 @@ export interface TenantSettings {
   readonly cacheMaxEntries: number;
   /** Longest use of one root key, in milliseconds; Infinity where rotation is off. */
   readonly rotationMs: number;
+  /** Whether the keys that were in use before a restart are fetched again after it. */
+  readonly warmStart: boolean;
   /** Where GenerateDEK takes keys from when the caller does not say. */
   readonly dekSource: 'derived' | 'kms';
   /** Whether messages that some official SDK wrote, with no tenant in them, may be opened. */
   readonly foreign: boolean;
   /** Which algorithm suites are read. */
   readonly suites: 'committing' | 'all';
+}
+
+/** The keys of a tenant as they are watched; they outlive a change of its file. */
+export interface KeyWatches {
+  /** Of the key that new data goes under: its no is one to the tenant. */
+  readonly current: KeyWatch;
+  /** All of them by their full names. */
+  readonly byKeyId: ReadonlyMap<string, KeyWatch>;
 }
 
 /** What a tenant's key service last said, in milliseconds since 1970. */
@@ -52,6 +66,7 @@ export interface TenantOptions {
   readonly materialIds: readonly string[];
   /** Those of the keys that new data goes under as well. */
   readonly replicas: readonly ReplicaName[];
+  readonly watches: KeyWatches;
   /** Opens the tenant's keys; called once, again only after a failure. */
   readonly openKeys: () => Promise<KeyRing>;
   readonly contact: Contact;
@@ -70,10 +85,14 @@ export class Tenant implements AsyncDisposable {
   readonly materialIds: readonly string[];
   readonly replicas: readonly ReplicaName[];
   readonly contact: Contact;
-  readonly state: TenantState = { kind: 'active' };
   readonly figures: CacheFigures;
+  readonly #watches: KeyWatches;
   readonly #openKeys: () => Promise<KeyRing>;
+  readonly #writerIds: readonly string[];
   #opening: Promise<KeyRing> | undefined;
+  /** All keys. */
+  #opened: KeyRing | undefined;
+  /** The same, without replicas that refuse among those that new data goes under. */
   #ring: KeyRing | undefined;
   #life: Life = 'serving';
 
@@ -86,7 +105,56 @@ export class Tenant implements AsyncDisposable {
     this.replicas = options.replicas;
     this.contact = options.contact;
     this.figures = options.figures ?? { hits: 0, misses: 0 };
+    this.#watches = options.watches;
+    this.#writerIds = [options.keyIds[0], ...options.replicas.map(({ keyId }) => keyId)];
     this.#openKeys = options.openKeys;
+  }
+
+  get state(): TenantState {
+    return stateOf(this.#watches.current);
+  }
+
+  /** The state of one of its keys. */
+  stateOfKey(keyId: string): TenantState {
+    return stateOf(this.watchOf(keyId));
+  }
+
+  /** Whether one of its keys is refused now. */
+  get isAnyKeyRefused(): boolean {
+    return [...this.#watches.byKeyId.values()].some(({ state }) => state.kind === 'refused');
+  }
+
+  /** Whether new data goes under this key. */
+  isWriter(keyId: string): boolean {
+    return this.#writerIds.includes(keyId);
+  }
+
+  /** The watch of the key that new data goes under. */
+  get current(): KeyWatch {
+    return this.#watches.current;
+  }
+
+  /** The watch of one of its keys. */
+  watchOf(keyId: string): KeyWatch {
+    const watch = this.#watches.byKeyId.get(keyId);
+    if (watch === undefined) throw new Error('a key is used that is not one of the tenant');
+    return watch;
+  }
+
+  /** What a call that begins now stands on. */
+  permit(): Permit {
+    return Permit.of(this.#watches.byKeyId.values());
+  }
+
+  /** Something has been cached that `openedBy` gave: from now on all that wrapped it are asked now and then. */
+  kept(openedBy: KeyWatch): void {
+    openedBy.kept();
+    for (const keyId of this.#writerIds) this.watchOf(keyId).kept();
+  }
+
+  /** One of its keys has said no, or yes again. */
+  keysChanged(): void {
+    this.#ring = this.#opened?.without((service) => this.watchOf(service.keyId).state.kind === 'refused');
   }
 
   /** The keys, where they are open already: the way of the hot path. */
@@ -121,8 +189,10 @@ export class Tenant implements AsyncDisposable {
     }
     this.#opening ??= this.#openKeys().then(
       (ring) => {
-        if (this.#life !== 'closed') this.#ring = ring;
-        return ring;
+        if (this.#life === 'closed') return ring;
+        this.#opened = ring;
+        this.keysChanged();
+        return this.#ring ?? ring;
       },
       (error) => {
         this.#opening = undefined;
@@ -135,8 +205,20 @@ export class Tenant implements AsyncDisposable {
   /** Closes the connections to the key services. Requests under way may still fail then. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#life = 'closed';
+    this.#opened = undefined;
     this.#ring = undefined;
     const ring = await this.#opening?.catch(() => undefined);
     await ring?.[Symbol.asyncDispose]();
+  }
+}
+
+function stateOf({ state }: KeyWatch): TenantState {
+  switch (state.kind) {
+    case 'active':
+      return { kind: 'active' };
+    case 'unproven':
+      return { kind: 'active', reason: 'KEY_UNPROVEN' };
+    case 'refused':
+      return { kind: 'refused', reason: state.refusal.reason };
   }
 }

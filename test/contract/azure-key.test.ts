@@ -1,7 +1,7 @@
 /** What is particular to a key of Azure: wraps that cost no call, what proves them, and what a vault is asked. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SecretBytes } from '../../src/base/secret.ts';
-import { withBreaker } from '../../src/kms/circuit-breaker.ts';
+import { CircuitBreaker, withBreaker } from '../../src/kms/circuit-breaker.ts';
 import { observed } from '../../src/kms/observed.ts';
 import { generated, minute, opened, request } from './azure-calls.ts';
 import { AzureWorld } from './azure-world.ts';
@@ -192,7 +192,7 @@ describe('a key of Azure behind a circuit breaker', () => {
   it('opens it by unwraps that get no answer, whatever is wrapped here meanwhile', async () => {
     const owned = world.create();
     await using bare = world.open(owned, { proofMs: minute });
-    const guarded = withBreaker(bare, { clock: world.clock, random: () => 0 });
+    const guarded = withBreaker(bare, new CircuitBreaker({ clock: world.clock, random: () => 0 }));
     const entry = await generated(guarded);
     world.azure.faults.add({ service: 'vault', key: owned.name, fault: { kind: 'reset' } });
     const asked = () => world.azure.count('unwrapKey', { key: owned.name });

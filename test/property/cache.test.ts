@@ -10,10 +10,10 @@ import { FakeSecret } from '../support/fake-secret.ts';
 const maxBytes = 200;
 const tenants = ['t0', 't1', 't2', 't3'].map(parseTenantId);
 const policies = [
-  { ttlMs: 5000, maxEntries: 3 },
-  { ttlMs: 20_000, maxEntries: 8 },
-  { ttlMs: 0, maxEntries: 5 },
-  { ttlMs: 60_000, maxEntries: 100 },
+  { ttlMs: 5000, maxEntries: 3, callsPerSecond: 50 },
+  { ttlMs: 20_000, maxEntries: 8, callsPerSecond: 50 },
+  { ttlMs: 0, maxEntries: 5, callsPerSecond: 50 },
+  { ttlMs: 60_000, maxEntries: 100, callsPerSecond: 50 },
 ];
 
 const tenant = fc.constantFrom(...tenants);
@@ -52,6 +52,7 @@ class Model {
   #putting: TenantId | undefined;
   readonly cache: KeyCache<FakeSecret> = new KeyCache<FakeSecret>({
     clock: this.clock,
+    random: () => 0.5,
     maxBytes,
     onEvict: (from) => this.#evicted(from),
   });
@@ -139,7 +140,7 @@ describe('KeyCache', () => {
       fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
         const model = new Model();
         for (const [i, each] of tenants.entries()) {
-          const policy = policies[i] ?? { ttlMs: 1000, maxEntries: 1 };
+          const policy = policies[i] ?? { ttlMs: 1000, maxEntries: 1, callsPerSecond: 50 };
           model.run({ kind: 'admit', tenant: each, policy });
         }
         for (const each of steps) {

@@ -1,5 +1,7 @@
 /** What a failed call tells its caller: code, sentence and `google.rpc` details, as any client would read them. */
+
 import type { ServiceError } from '@grpc/grpc-js';
+import type { KeyProxyClient } from './client.ts';
 import { definitionOf } from './client-definitions.ts';
 
 export interface ErrorTold {
@@ -56,4 +58,17 @@ export function toldBy(error: ServiceError): ErrorTold {
 
 function decoded<T>(type: string, bytes: Buffer): T {
   return definitionOf(`/google.rpc.Details/${type}`).responseDeserialize(bytes) as T;
+}
+
+/** Unwraps again and again until the daemon has heard that the customer allows it again. */
+export async function untilServed(client: Pick<KeyProxyClient, 'call'>, request: object): Promise<object> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    try {
+      return await client.call('Unwrap', request);
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  }
 }

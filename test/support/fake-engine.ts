@@ -1,5 +1,6 @@
 /** The engine, whole and real, over key services in memory and a clock that is moved by hand. */
 import type { Caller } from '../../src/base/caller.ts';
+import type { Clock } from '../../src/base/clock.ts';
 import type { Reason } from '../../src/base/errors.ts';
 import { KeyproxyError } from '../../src/base/errors.ts';
 import { parseTenantId, type TenantId } from '../../src/base/ids.ts';
@@ -14,8 +15,9 @@ import { rewrap } from '../../src/operations/rewrap.ts';
 import type { TenantKey } from '../../src/operations/tenant-key.ts';
 import { TenantKeys } from '../../src/operations/tenant-keys.ts';
 import { unwrap } from '../../src/operations/unwrap.ts';
+import { KeyWatch } from '../../src/tenants/key-watch.ts';
 import { TenantRegistry } from '../../src/tenants/registry.ts';
-import { Tenant, type TenantSettings } from '../../src/tenants/tenant.ts';
+import { type KeyWatches, Tenant, type TenantSettings } from '../../src/tenants/tenant.ts';
 import { FakeClock } from './fake-clock.ts';
 import type { FakeKeyService } from './fake-key-service.ts';
 
@@ -23,6 +25,7 @@ import type { FakeKeyService } from './fake-key-service.ts';
 export const usualSettings: TenantSettings = {
   cacheTtlMs: 86_400_000,
   cacheMaxEntries: 1000,
+  warmStart: false,
   rotationMs: 90 * 86_400_000,
   dekSource: 'derived',
   foreign: false,
@@ -65,6 +68,7 @@ export class FakeEngine {
     const maxBytes = options.maxBytes ?? 64 * 1024 * 1024;
     this.cache = new KeyCache<TenantKey>({
       clock,
+      random: () => 0.5,
       maxBytes,
       onEvict: (_tenant, reason) => this.evictions.push(reason),
     });
@@ -108,9 +112,10 @@ export class FakeEngine {
       replicas: replicas.map((key) => ({ provider: key.provider, keyId: key.keyId })),
       openKeys: openKeys ?? (async () => new KeyRing({ current, replicas, retired })),
       contact: {},
+      watches: unaskedWatches(this.clock, all),
     });
     const { cacheTtlMs: ttlMs, cacheMaxEntries: maxEntries } = tenant.settings;
-    this.cache.admit(tenant.id, { ttlMs, maxEntries });
+    this.cache.admit(tenant.id, { ttlMs, maxEntries, callsPerSecond: 50 });
     this.registry.put(tenant)?.leave();
     return tenant;
   }
@@ -156,6 +161,22 @@ export class FakeEngine {
   describe(tenantId: string) {
     return describeTenant(this.engine)(caller, { tenantId }, new AbortController().signal);
   }
+}
+
+/** Watches of keys whose services nobody asks but the calls of a test. */
+export function unaskedWatches(clock: Clock, keys: readonly { readonly keyId: string }[]): KeyWatches {
+  const watches = keys.map(
+    ({ keyId }) =>
+      new KeyWatch({
+        ...{ provider: 'local', keyId, clock, random: () => 0.5 },
+        terms: { intervalMs: 60_000, maxUnprovenMs: 86_400_000 },
+        isHolding: () => false,
+        onChange: () => {},
+      }),
+  );
+  const [current] = watches;
+  if (current === undefined) throw new Error('a tenant has at least one key');
+  return { current, byKeyId: new Map(watches.map((watch) => [watch.keyId, watch])) };
 }
 
 export interface VerbOptions {

@@ -12,6 +12,7 @@ import type { GeneratedKey, KeyInfo, KeyService } from '../../src/kms/key-servic
 type FakeOperation = 'generate' | 'wrap' | 'unwrap';
 
 interface Wrapped {
+  readonly version: number;
   readonly plaintext: Buffer;
   readonly context: Buffer;
 }
@@ -32,6 +33,14 @@ export class FakeKeyService implements KeyService {
   /** Where set, a call ends only when this does. */
   gate: Promise<void> | undefined;
   closed = false;
+  /** Whether what it opens comes back as something else. */
+  corrupts = false;
+  /** Whether its failures come without a request id, as silence does. */
+  isMute = false;
+  /** Names of pairs: whatever is asked under a context that has one is denied, as a conditioned policy does. */
+  readonly deniedContexts = new Set<string>();
+  #version = 1;
+  readonly #retired = new Set<number>();
   readonly #wrapped = new Map<string, Wrapped>();
 
   readonly #bindsContext: boolean;
@@ -61,8 +70,15 @@ export class FakeKeyService implements KeyService {
     return entry.providerId.equals(providerId) && entry.providerInfo.toString() === this.keyId;
   }
 
-  describe(): KeyInfo {
-    return { provider: this.provider, keyId: this.keyId, keyVersion: 'v1' };
+  describe(entry: EncryptedDataKey): KeyInfo {
+    const version = this.#wrapped.get(entry.ciphertext.toString('hex'))?.version ?? 1;
+    return { provider: this.provider, keyId: this.keyId, keyVersion: `v${version}` };
+  }
+
+  /** The customer rotates the key and disables what was its version until now. */
+  retireVersion(): void {
+    this.#retired.add(this.#version);
+    this.#version += 1;
   }
 
   async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey> {
@@ -81,7 +97,10 @@ export class FakeKeyService implements KeyService {
     const found = this.#wrapped.get(request.entry.ciphertext.toString('hex'));
     const isItsContext = !this.#bindsContext || found?.context.equals(request.context.serialized) === true;
     if (found === undefined || !isItsContext) throw this.#error('unwrap', { kind: 'data' });
-    return this.#handOut(Buffer.from(found.plaintext));
+    if (this.#retired.has(found.version)) {
+      throw this.#error('unwrap', { kind: 'refusal', reason: 'KEY_DISABLED', keyWide: false });
+    }
+    return this.#handOut(this.corrupts ? randomBytes(found.plaintext.length) : Buffer.from(found.plaintext));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -91,6 +110,7 @@ export class FakeKeyService implements KeyService {
   #keep(plaintext: SecretBytes, context: EncryptionContext): EncryptedDataKey {
     const ciphertext = randomBytes(40);
     this.#wrapped.set(ciphertext.toString('hex'), {
+      version: this.#version,
       plaintext: Buffer.from(plaintext.reveal()),
       context: context.serialized,
     });
@@ -111,6 +131,9 @@ export class FakeKeyService implements KeyService {
       throw this.#error(operation, { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' });
     }
     if (this.fault !== undefined) throw this.#error(operation, this.fault);
+    if ([...this.deniedContexts].some((name) => request.context.pairs.has(name))) {
+      throw this.#error(operation, { kind: 'refusal', reason: 'KEY_ACCESS_DENIED', keyWide: false });
+    }
   }
 
   #error(operation: FakeOperation, fault: KmsFault): KmsError {
@@ -118,7 +141,7 @@ export class FakeKeyService implements KeyService {
       provider: this.provider,
       operation,
       providerCode: `Fake${fault.kind}`,
-      requestId: `request-${this.callCount}`,
+      ...(!this.isMute && { requestId: `request-${this.callCount}` }),
       cause: new Error('the text of the provider, for nobody'),
     };
     return new KmsError(fault, details);

@@ -200,7 +200,6 @@ const faults: Readonly<Record<string, readonly RegExp[]>> = {
     /^f.yaml:11: encryption.retired: names a key that has its part already$/,
   ],
   'too-many-replicas': [/^f.yaml:6: encryption.replicas: has more than 4 keys, /],
-  'warm-start-of-a-later-version': [/^f.yaml:7: encryption.cache_config.warm_start: /],
   'local-not-allowed': [/^f.yaml:4: encryption.provider: local is for development .*allow_local: true/],
   'current-key-also-retired': [/^f.yaml:6: encryption.retired: names a key that has its part already$/],
   'quote-not-closed': [/^f.yaml:2: tenant_identity: is an unknown key; /, /^f.yaml:[45]: /],

@@ -17,6 +17,7 @@ function world(maxBytes = 100) {
   const reasons = new Set<EvictionReason>();
   const cache = new KeyCache<FakeSecret>({
     clock,
+    random: () => 0.5,
     maxBytes,
     onEvict(tenant, reason) {
       evicted.push(`${tenant} ${reason}`);
@@ -62,15 +63,15 @@ describe('an entry of one tenant in a cache that is full, with an equal share of
     'that is %s, with the tenant %s its bound of entries and the other %s its share',
     (state, bound, share) => {
       const { clock, evicted, cache, put, has } = world();
-      cache.admit(a, { ttlMs, maxEntries: 10 });
-      cache.admit(b, { ttlMs, maxEntries: 10 });
+      cache.admit(a, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
+      cache.admit(b, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
       const older = state === 'absent' ? undefined : put(dek(a, 'entry'));
       if (state === 'expired') clock.advance(ttlMs - 1);
       const rest = 100 - heldByB[share] - (older === undefined ? 0 : 10);
       put(dek(a, 'filler 1'), rest / 2);
       put(dek(a, 'filler 2'), rest / 2);
       for (let i = 0; i < heldByB[share] / 10; i++) put(dek(b, `b ${i}`));
-      if (bound === 'at') cache.admit(a, { ttlMs, maxEntries: cache.count(a) });
+      if (bound === 'at') cache.admit(a, { ttlMs, maxEntries: cache.count(a), callsPerSecond: 50 });
       if (state === 'expired') clock.advance(1);
       expect(cache.bytes).toBe(100);
 
@@ -90,8 +91,8 @@ describe('an entry of one tenant in a cache that is full, with an equal share of
 describe('every reason for an eviction', () => {
   it('is given by something, and wipes the value once', () => {
     const { clock, reasons, cache, put } = world();
-    cache.admit(a, { ttlMs, maxEntries: 2 });
-    cache.admit(b, { ttlMs, maxEntries: 20 });
+    cache.admit(a, { ttlMs, maxEntries: 2, callsPerSecond: 50 });
+    cache.admit(b, { ttlMs, maxEntries: 20, callsPerSecond: 50 });
     const secrets = [put(dek(a, '1')), put(dek(a, '2')), put(dek(a, '3'))];
     secrets.push(put(dek(a, '3')));
     clock.advance(ttlMs + 1000);
@@ -112,7 +113,7 @@ describe('every reason for an eviction', () => {
 describe('KeyCache', () => {
   it('gives back what was put, with the time that is left', () => {
     const { clock, cache, put } = world();
-    cache.admit(a, { ttlMs, maxEntries: 10 });
+    cache.admit(a, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
     const secret = put(dek(a, 'x'));
     clock.advance(500);
     const hit = cache.get(dek(a, 'x'));
@@ -122,15 +123,15 @@ describe('KeyCache', () => {
 
   it('keeps tenants and spaces apart: the same key names four entries', () => {
     const { cache, put, has } = world();
-    cache.admit(a, { ttlMs, maxEntries: 10 });
-    cache.admit(b, { ttlMs, maxEntries: 10 });
+    cache.admit(a, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
+    cache.admit(b, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
     put(dek(a, 'x'));
     expect([dek(a, 'x'), root(a, 'x'), dek(b, 'x'), root(b, 'x')].map(has)).toEqual([true, false, false, false]);
   });
 
   it('drops the least recently used entry of a space first', () => {
     const { cache, put, has } = world();
-    cache.admit(a, { ttlMs, maxEntries: 3 });
+    cache.admit(a, { ttlMs, maxEntries: 3, callsPerSecond: 50 });
     for (const key of ['1', '2', '3']) put(dek(a, key));
     has(dek(a, '1'));
     put(dek(a, '4'));
@@ -139,7 +140,7 @@ describe('KeyCache', () => {
 
   it('bounds each space by itself', () => {
     const { cache, put, evicted } = world();
-    cache.admit(a, { ttlMs, maxEntries: 1 });
+    cache.admit(a, { ttlMs, maxEntries: 1, callsPerSecond: 50 });
     put(dek(a, '1'));
     put(root(a, '1'));
     expect(evicted).toEqual([]);
@@ -148,7 +149,7 @@ describe('KeyCache', () => {
 
   it('for want of bytes lets keys go that callers can bring again before those that new data goes under', () => {
     const { cache, put, has } = world(30);
-    cache.admit(a, { ttlMs, maxEntries: 10 });
+    cache.admit(a, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
     put(root(a, 'old root'));
     put(dek(a, 'dek'));
     put(root(a, 'root'));
@@ -160,7 +161,7 @@ describe('KeyCache', () => {
 
   it('does not serve an entry at its time, swept or not', () => {
     const { clock, cache, put, has } = world();
-    cache.admit(a, { ttlMs, maxEntries: 10 });
+    cache.admit(a, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
     const secret = put(dek(a, 'x'));
     clock.advance(ttlMs - 1);
     expect(has(dek(a, 'x'))).toBe(true);
@@ -172,7 +173,7 @@ describe('KeyCache', () => {
 
   it('wipes what nobody asks for within a second after its time', () => {
     const { clock, cache, put } = world();
-    cache.admit(a, { ttlMs, maxEntries: 10 });
+    cache.admit(a, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
     const secret = put(dek(a, 'x'));
     clock.advance(ttlMs + 1000);
     expect(secret.disposals).toBe(1);
@@ -181,7 +182,7 @@ describe('KeyCache', () => {
 
   it('does not lengthen a life by use', () => {
     const { clock, cache, put, has } = world();
-    cache.admit(a, { ttlMs, maxEntries: 10 });
+    cache.admit(a, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
     put(dek(a, 'x'));
     for (let i = 0; i < 10; i++) {
       clock.advance(1000);
@@ -193,7 +194,7 @@ describe('KeyCache', () => {
 
   it('wipes a value that is in use only when its last user lets go', () => {
     const { cache, put } = world();
-    cache.admit(a, { ttlMs, maxEntries: 10 });
+    cache.admit(a, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
     const secret = put(dek(a, 'x'));
     const hit = cache.get(dek(a, 'x'));
     cache.drop(dek(a, 'x'), 'used_up');
@@ -208,7 +209,7 @@ describe('KeyCache', () => {
     ['the value is over the bound', ttlMs, 101],
   ])('keeps nothing where %s, and lets go of the lease', (_name, ttl, bytes) => {
     const { cache, put, evicted } = world();
-    cache.admit(a, { ttlMs: ttl, maxEntries: 10 });
+    cache.admit(a, { ttlMs: ttl, maxEntries: 10, callsPerSecond: 50 });
     const secret = put(dek(a, 'x'), bytes);
     expect(secret.disposals).toBe(1);
     expect([cache.count(), cache.bytes, evicted.length]).toEqual([0, 0, 0]);
@@ -217,7 +218,7 @@ describe('KeyCache', () => {
   it('keeps nothing for a tenant that was never admitted or is gone', () => {
     const { cache, put } = world();
     expect(put(dek(a, 'x')).disposals).toBe(1);
-    cache.admit(a, { ttlMs, maxEntries: 10 });
+    cache.admit(a, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
     const kept = put(dek(a, 'x'));
     cache.remove(a);
     expect(kept.disposals).toBe(1);
@@ -227,7 +228,7 @@ describe('KeyCache', () => {
 
   it('takes a value of the whole bound and makes room for it', () => {
     const { cache, put, evicted } = world();
-    cache.admit(a, { ttlMs, maxEntries: 10 });
+    cache.admit(a, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
     put(dek(a, 'small'));
     put(dek(a, 'whole'), 100);
     expect(evicted).toEqual(['a max_bytes']);
@@ -236,24 +237,24 @@ describe('KeyCache', () => {
 
   it('applies a shorter life and a smaller bound to what it holds', () => {
     const { clock, cache, put, evicted, has } = world();
-    cache.admit(a, { ttlMs, maxEntries: 10 });
+    cache.admit(a, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
     put(dek(a, 'old'));
     clock.advance(5000);
     for (const key of ['1', '2', '3']) put(dek(a, key));
-    cache.admit(a, { ttlMs: 4000, maxEntries: 2 });
+    cache.admit(a, { ttlMs: 4000, maxEntries: 2, callsPerSecond: 50 });
     expect(evicted).toEqual(['a expired', 'a max_entries']);
     expect(has(dek(a, '1'))).toBe(false);
     clock.advance(5000);
     expect(cache.count()).toBe(0);
-    cache.admit(a, { ttlMs: 0, maxEntries: 2 });
+    cache.admit(a, { ttlMs: 0, maxEntries: 2, callsPerSecond: 50 });
     expect(put(dek(a, 'x')).disposals).toBe(1);
   });
 
   it('applies a longer life to what it holds', () => {
     const { clock, cache, put, has } = world();
-    cache.admit(a, { ttlMs, maxEntries: 10 });
+    cache.admit(a, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
     put(dek(a, 'x'));
-    cache.admit(a, { ttlMs: 2 * ttlMs, maxEntries: 10 });
+    cache.admit(a, { ttlMs: 2 * ttlMs, maxEntries: 10, callsPerSecond: 50 });
     clock.advance(ttlMs + 1000);
     expect(has(dek(a, 'x'))).toBe(true);
     clock.advance(ttlMs);
@@ -262,8 +263,8 @@ describe('KeyCache', () => {
 
   it('clears one tenant and leaves the other alone', () => {
     const { cache, put, evicted, has } = world();
-    cache.admit(a, { ttlMs, maxEntries: 10 });
-    cache.admit(b, { ttlMs, maxEntries: 10 });
+    cache.admit(a, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
+    cache.admit(b, { ttlMs, maxEntries: 10, callsPerSecond: 50 });
     put(dek(a, 'x'));
     put(root(a, 'x'));
     put(dek(b, 'x'));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CircuitOpen, withBreaker } from '../../../src/kms/circuit-breaker.ts';
+import { CircuitBreaker, CircuitOpen, withBreaker } from '../../../src/kms/circuit-breaker.ts';
 import { DeadlinePassed } from '../../../src/kms/deadline.ts';
 import type { KmsFault } from '../../../src/kms/fault.ts';
 import { withRetries } from '../../../src/kms/retry.ts';
@@ -31,7 +31,10 @@ function world() {
   const clock = new ManualClock();
   const key = new FakeKeyService('cmk');
   const changes: string[] = [];
-  const guarded = withBreaker(key, { clock, random: () => 0, onChange: (state) => changes.push(state) });
+  const guarded = withBreaker(
+    key,
+    new CircuitBreaker({ clock, random: () => 0, onChange: (state) => changes.push(state) }),
+  );
   const generate = (signal = never) => guarded.generate({ length: 32, context, signal });
   const silence = async (times: number) => {
     key.fault = silent;
@@ -65,7 +68,10 @@ describe('a circuit breaker', () => {
     const clock = new ManualClock();
     const key = new PublicKeyService('cmk');
     const changes: string[] = [];
-    const guarded = withBreaker(key, { clock, random: () => 0, onChange: (state) => changes.push(state) });
+    const guarded = withBreaker(
+      key,
+      new CircuitBreaker({ clock, random: () => 0, onChange: (state) => changes.push(state) }),
+    );
     const { entry } = await guarded.generate({ length: 32, context, signal: never });
     const open = () => guarded.unwrap({ entry, context, signal: never });
     key.isSilent = true;

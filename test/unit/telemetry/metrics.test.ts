@@ -24,6 +24,8 @@ const contract: Readonly<Record<string, readonly [type: string, ...labels: strin
   keyproxy_kms_requests_total: ['counter', 'operation', 'outcome', 'provider'],
   keyproxy_kms_request_seconds: ['histogram', 'operation', 'provider'],
   keyproxy_tenant_state: ['gauge', 'state', 'tenant'],
+  keyproxy_key_refusals_total: ['counter', 'provider', 'reason', 'tenant'],
+  keyproxy_revocation_lag_seconds: ['histogram'],
   keyproxy_credential_expiry_timestamp_seconds: ['gauge', 'provider'],
   keyproxy_config_reloads_total: ['counter', 'outcome'],
   keyproxy_build_info: ['gauge', 'node', 'version'],

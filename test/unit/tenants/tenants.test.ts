@@ -4,7 +4,8 @@ import { parseTenantId } from '../../../src/base/ids.ts';
 import { KeyRing } from '../../../src/kms/key-ring.ts';
 import { TenantRegistry } from '../../../src/tenants/registry.ts';
 import { Tenant } from '../../../src/tenants/tenant.ts';
-import { rejection, usualSettings } from '../../support/fake-engine.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { rejection, unaskedWatches, usualSettings } from '../../support/fake-engine.ts';
 import { FakeKeyService } from '../../support/fake-key-service.ts';
 
 function tenantOf(id: string, keyIds: readonly [string, ...string[]] = ['cmk'], openKeys?: () => Promise<KeyRing>) {
@@ -24,6 +25,10 @@ function tenantOf(id: string, keyIds: readonly [string, ...string[]] = ['cmk'], 
         return new KeyRing({ current: key });
       }),
     contact: {},
+    watches: unaskedWatches(
+      new FakeClock(),
+      keyIds.map((keyId) => ({ keyId })),
+    ),
   });
   return { tenant, key, opened };
 }

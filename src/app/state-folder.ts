@@ -1,0 +1,66 @@
+/** The folder in which the daemon keeps what has to outlive it. Files in it are whole or not there. */
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { StartupError } from './startup-error.ts';
+
+export class StateFolder {
+  readonly path: string;
+  #written = 0;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Makes the folder, mode 0700, where it is missing. Throws a StartupError where it cannot be had. */
+  static async at(path: string): Promise<StateFolder> {
+    await mkdir(path, { recursive: true, mode: 0o700 }).catch((error) => {
+      throw new StartupError(`cannot make the folder ${path} of state.directory: ${codeOf(error)}`, error);
+    });
+    const folder = new StateFolder(path);
+    // What cannot be written is said now, and not when a customer has said no.
+    await folder.write('probe', '').catch((error) => {
+      throw new StartupError(`cannot write to the folder ${path} of state.directory: ${codeOf(error)}`, error);
+    });
+    await folder.remove('probe');
+    return folder;
+  }
+
+  /** The text of a file; undefined where there is none. */
+  async read(name: string): Promise<string | undefined> {
+    try {
+      return await readFile(join(this.path, name), 'utf8');
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  /** Puts a file in the place of what was there, mode 0600, so that a crash at any moment leaves the one or the other. */
+  async write(name: string, text: string): Promise<void> {
+    this.#written += 1;
+    const next = join(this.path, `.${name}.${process.pid}.${this.#written}`);
+    try {
+      await using file = await open(next, 'wx', 0o600);
+      await file.writeFile(text);
+      await file.sync();
+    } catch (error) {
+      await rm(next, { force: true });
+      throw error;
+    }
+    await rename(next, join(this.path, name));
+  }
+
+  /** Takes a file away, if it is there. */
+  async remove(name: string): Promise<void> {
+    await rm(join(this.path, name), { force: true });
+  }
+
+  /** Moves a file out of the way that cannot be read, for whoever wants to look at it. */
+  async setAside(name: string): Promise<void> {
+    await rename(join(this.path, name), join(this.path, `${name}.unreadable`)).catch(() => {});
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
+}
