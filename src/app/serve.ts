@@ -89,7 +89,10 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
       known: state?.refusals ?? [],
       onKmsCall: kmsEvents(metrics, log),
       onCircuit: circuitEvents(log),
-      onChange: (tenant, change) => showState(tenant, change === 'served'),
+      onChange(tenant, change) {
+        showState(tenant, change === 'served');
+        if (change === 'removed') refusalFile?.changed();
+      },
       onKeyChange(change) {
         showState(change.tenant, true);
         refusalFile?.changed();

@@ -16,7 +16,7 @@ export interface RetryOptions {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
-  /** How long one attempt may take, in milliseconds. All of them, pauses included, have twice this time. */
+  /** How long one attempt may take, in milliseconds. All of them, pauses included, have twice this time from the first on. */
   readonly timeoutMs: number;
   /** Asked before each attempt for the right to make it; throws a `KmsError` where it may not be made. */
   readonly admit?: (signal: AbortSignal) => Promise<Slot>;
@@ -35,7 +35,8 @@ const budgetFactor = 2;
 
 /**
  * Calls `attempt` until it succeeds, fails with anything but an outage, was tried four times, or the budget would be
- * over before the next attempt; the last fault is the one that is thrown. Each attempt gets a signal of its own, which
+ * over before the next attempt; the last fault is the one that is thrown. The budget begins with the first attempt, not
+ * with the wait for the right to make it. Each attempt gets a signal of its own, which
  * ends after `timeoutMs`, when the budget ends, and when `options.signal` is aborted; it has to end with it, in a
  * `KmsError`.
  */
@@ -44,12 +45,14 @@ export async function callWithRetry<T>(
   options: RetryOptions & { readonly signal: AbortSignal },
 ): Promise<T> {
   const { clock, timeoutMs, signal, admit } = options;
-  const end = clock.monotonic() + budgetFactor * timeoutMs;
+  let end = Number.POSITIVE_INFINITY;
   let said: unknown;
   for (let failures = 0; ; failures++) {
     try {
       using slot = await admit?.(signal);
-      using deadline = startDeadline(clock, Math.min(timeoutMs, end - clock.monotonic()), signal);
+      const now = clock.monotonic();
+      end = Math.min(end, now + budgetFactor * timeoutMs);
+      using deadline = startDeadline(clock, Math.min(timeoutMs, end - now), signal);
       return await attempt(deadline.signal).catch((error) => {
         if (error instanceof CircuitOpen) slot?.giveBack();
         throw error;

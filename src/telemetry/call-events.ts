@@ -83,8 +83,9 @@ export function kmsEvents(metrics: Metrics, log: Log) {
     metrics.kmsSeconds.observe({ provider, operation }, call.seconds);
     if (outcome === 'ok') return;
     const details = call.error?.details;
-    // Whoever sends bytes that do not open could fill the log; the metrics count them.
-    const level = call.error?.fault.kind === 'data' ? 'debug' : 'warn';
+    // Whoever sends bytes that do not open could fill the log, and what the canary hears has a line of its own; the
+    // metrics count both.
+    const level = call.error?.fault.kind === 'data' || operation === 'canary' ? 'debug' : 'warn';
     log[level](
       {
         tenant,
