@@ -1,7 +1,10 @@
 /** The folder in which the daemon keeps what has to outlive it. Files in it are whole or not there. */
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StartupError } from './startup-error.ts';
+
+/** A file that is not whole yet: its name, the number of the process that writes it, and one of its own. */
+const unfinished = /^\..+\.\d+\.\d+$/;
 
 export class StateFolder {
   readonly path: string;
@@ -17,6 +20,7 @@ export class StateFolder {
       throw new StartupError(`cannot make the folder ${path} of state.directory: ${codeOf(error)}`, error);
     });
     const folder = new StateFolder(path);
+    await folder.#sweep();
     // What cannot be written is said now, and not when a customer has said no.
     await folder.write('probe', '').catch((error) => {
       throw new StartupError(`cannot write to the folder ${path} of state.directory: ${codeOf(error)}`, error);
@@ -48,6 +52,12 @@ export class StateFolder {
       throw error;
     }
     await rename(next, join(this.path, name));
+  }
+
+  /** Takes away what earlier processes were killed in the middle of, one of the same process id among them perhaps. */
+  async #sweep(): Promise<void> {
+    const names = await readdir(this.path).catch(() => []);
+    await Promise.all(names.filter((name) => unfinished.test(name)).map((name) => this.remove(name)));
   }
 
   /** Takes a file away, if it is there. */

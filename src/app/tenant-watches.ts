@@ -43,32 +43,33 @@ export class TenantWatches implements Disposable {
     const current = this.#watch(config, config.key);
     const byKeyId = new Map([[current.keyId, current]]);
     for (const key of [...config.replicas, ...config.retired]) byKeyId.set(keyIdOf(key), this.#watch(config, key));
-    for (const [keyId, watch] of before ?? []) if (!byKeyId.has(keyId)) watch[Symbol.dispose]();
+    for (const [keyId, watch] of before ?? []) if (!byKeyId.has(keyId)) this.#letGo(config.tenantId, watch);
     this.#tenants.set(config.tenantId, byKeyId);
     return { current, byKeyId };
   }
 
-  /** Forgets a tenant. */
+  /** A tenant is served no longer. What its customer refused stays refused, should its file come back. */
   remove(id: TenantId): void {
-    for (const watch of this.#tenants.get(id)?.values() ?? []) watch[Symbol.dispose]();
+    for (const watch of this.#tenants.get(id)?.values() ?? []) this.#letGo(id, watch);
     this.#tenants.delete(id);
-    this.#known = this.#known.filter(({ tenantId }) => tenantId !== id);
   }
 
   /** The keys that are refused now. */
   refused(): KnownRefusal[] {
     const found: KnownRefusal[] = [...this.#known];
     for (const [tenantId, watches] of this.#tenants) {
-      for (const { keyId, state, sample } of watches.values()) {
-        if (state.kind !== 'refused') continue;
-        found.push({ tenantId, keyId, refusal: state.refusal, ...(sample && { sample }) });
-      }
+      for (const watch of watches.values()) found.push(...knownOf(tenantId, watch));
     }
     return found;
   }
 
   [Symbol.dispose](): void {
     for (const id of [...this.#tenants.keys()]) this.remove(id);
+  }
+
+  #letGo(tenantId: TenantId, watch: KeyWatch): void {
+    this.#known = [...this.#known, ...knownOf(tenantId, watch)];
+    watch[Symbol.dispose]();
   }
 
   #watch({ tenantId, canary, limits }: TenantConfig, key: KeyConfig): KeyWatch {
@@ -90,4 +91,10 @@ export class TenantWatches implements Disposable {
     });
     return watch;
   }
+}
+
+/** What is to be remembered of a key: its refusal, if it is refused. */
+function knownOf(tenantId: TenantId, { keyId, state, sample }: KeyWatch): KnownRefusal[] {
+  if (state.kind !== 'refused') return [];
+  return [{ tenantId, keyId, refusal: state.refusal, ...(sample && { sample }) }];
 }

@@ -10,7 +10,7 @@ import type { TenantKey } from '../operations/tenant-key.ts';
 import type { TenantKeys } from '../operations/tenant-keys.ts';
 import type { TenantRegistry } from '../tenants/registry.ts';
 import type { Tenant } from '../tenants/tenant.ts';
-import { formsOf, keptForms, rowsOf, textOf } from './kept-json.ts';
+import { formsOf, type KeptForms, keptForms, rowsOf, textOf } from './kept-json.ts';
 import type { StateFolder } from './state-folder.ts';
 
 type Kept = NonNullable<ReturnType<typeof formsOf>>;
@@ -44,6 +44,8 @@ export class WarmStart implements AsyncDisposable {
   readonly #saved = new Map<TenantId, number>();
   /** What a tenant's file has and has not been fetched: it stays in there. */
   readonly #left = new Map<TenantId, readonly Kept[]>();
+  /** Ends when all files have been read: before that nothing is written in their place. */
+  #read: Promise<unknown> = Promise.resolve();
   #timer: Timer | undefined;
 
   constructor(options: WarmStartOptions) {
@@ -52,13 +54,18 @@ export class WarmStart implements AsyncDisposable {
 
   /** Fetches what was in use before, and keeps the files in step from then on. Returns at once. */
   start(): void {
-    for (const tenant of this.#tenants()) void this.#warm(tenant);
+    const read = this.#tenants().map((tenant) => this.#readFile(tenant).then((kept) => ({ tenant, kept })));
+    this.#read = Promise.all(read);
+    for (const each of read) void each.then(({ tenant, kept }) => this.#warm(tenant, kept));
     this.#saveLater();
   }
 
   /** Brings all files in step. */
   async save(): Promise<void> {
-    for (const tenant of this.#tenants()) await this.#saveTenant(tenant);
+    await this.#read;
+    const tenants = this.#tenants();
+    for (const tenant of tenants) await this.#saveTenant(tenant);
+    for (const id of this.#saved.keys()) if (!tenants.some((tenant) => tenant.id === id)) await this.#forget(id);
   }
 
   /** Ends what is under way. */
@@ -67,21 +74,29 @@ export class WarmStart implements AsyncDisposable {
     this.#timer?.[Symbol.dispose]();
   }
 
-  async #warm(tenant: Tenant): Promise<void> {
-    const { folder, clock, random, onWarmed, onFailure } = this.#options;
+  async #readFile(tenant: Tenant): Promise<readonly Kept[]> {
     try {
-      const rows = rowsOf((await folder.read(fileOf(tenant.id))) ?? textOf([], version), version);
+      const rows = rowsOf((await this.#options.folder.read(fileOf(tenant.id))) ?? textOf([], version), version);
       if (rows === undefined) throw new Error('the file is not one of keyproxy, or of another version');
       const kept = rows.map(formsOf).filter((forms) => forms !== undefined);
-      if (kept.length === 0) return;
-      await pause(clock, spreadMs * random(), this.#end.signal);
       this.#left.set(tenant.id, kept);
-      await pause(clock, spreadMs * random(), this.#end.signal);
-      await this.#fetch(tenant, kept);
-      onWarmed(tenant.id, { fetched: kept.length - (this.#left.get(tenant.id)?.length ?? 0), of: kept.length });
+      return kept;
     } catch (error) {
-      if (!this.#end.signal.aborted) onFailure(tenant.id, error);
+      this.#options.onFailure(tenant.id, error);
+      return [];
     }
+  }
+
+  async #warm(tenant: Tenant, kept: readonly Kept[]): Promise<void> {
+    const { clock, random, onWarmed } = this.#options;
+    if (kept.length === 0) return;
+    try {
+      await pause(clock, spreadMs * random(), this.#end.signal);
+    } catch {
+      return;
+    }
+    await this.#fetch(tenant, kept);
+    onWarmed(tenant.id, { fetched: kept.length - (this.#left.get(tenant.id)?.length ?? 0), of: kept.length });
   }
 
   async #fetch(tenant: Tenant, kept: readonly Kept[]): Promise<void> {
@@ -104,14 +119,21 @@ export class WarmStart implements AsyncDisposable {
     const { cache, folder, onFailure } = this.#options;
     const changes = cache.changes(id);
     if (this.#saved.get(id) === changes) return;
-    const kept = [...cache.values(id, 'dek'), ...(this.#left.get(id) ?? [])].slice(0, settings.cacheMaxEntries);
-    const rows = kept.map(({ entries, context }) => keptForms(entries, context));
+    const kept = [...cache.values(id, 'dek'), ...(this.#left.get(id) ?? [])];
+    const rows = withoutTwins(kept.map(({ entries, context }) => keptForms(entries, context)));
     try {
-      await folder.write(fileOf(id), textOf(rows, version));
+      await folder.write(fileOf(id), textOf(rows.slice(0, settings.cacheMaxEntries), version));
       this.#saved.set(id, changes);
     } catch (error) {
       onFailure(id, error);
     }
+  }
+
+  /** A tenant that is gone, or has no warm start any more. */
+  async #forget(id: TenantId): Promise<void> {
+    this.#saved.delete(id);
+    this.#left.delete(id);
+    await this.#options.folder.remove(fileOf(id)).catch((error) => this.#options.onFailure(id, error));
   }
 
   #tenants(): Tenant[] {
@@ -122,4 +144,9 @@ export class WarmStart implements AsyncDisposable {
 /** A tenant's id is a name that a file can have; the prefix keeps it apart from the other files. */
 function fileOf(id: TenantId): string {
   return `warm-${id}.json`;
+}
+
+/** What somebody asked for that was left to its first use is both in the cache and left. */
+function withoutTwins(rows: readonly KeptForms[]): KeptForms[] {
+  return [...new Map(rows.map((row) => [`${row.context} ${row.entries}`, row])).values()];
 }

@@ -47,14 +47,17 @@ export class KeyInUse implements Disposable {
 
   /**
    * The last thing before an answer: throws the public failure where a key that this one stands on has said no since the
-   * request began, so that nothing leaves after it.
+   * request began, so that nothing leaves after it; and where the key that opened it, if it is not the current one, may
+   * not be used for now.
    */
   confirm(): void {
     const { watch, epoch } = this.#terms.since;
-    if (watch.epoch === epoch && this.key.permit.holds) return;
+    const { permit, openedBy } = this.key;
+    if (watch.epoch === epoch && permit.holds && (openedBy === watch || openedBy.state.kind === 'active')) return;
     try {
       watch.expectUsable();
-      this.key.permit.check();
+      openedBy.expectUsable();
+      permit.check();
     } catch (error) {
       throw kmsFailure(error);
     }

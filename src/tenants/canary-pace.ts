@@ -50,6 +50,11 @@ export class CanaryPace implements Disposable {
     this.notAfter(sentAt + this.#shortened(intervalMs));
   }
 
+  /** Something has changed: questions come often again at first. */
+  startAnew(): void {
+    this.#failures = 0;
+  }
+
   /** The next question after any other answer or none: after `firstMs`, then less and less often, up to the interval. */
   afterNo(intervalMs: number, firstMs: number): void {
     const backoff: Backoff = { baseMs: firstMs, capMs: intervalMs };

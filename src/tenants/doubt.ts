@@ -39,8 +39,9 @@ export class Doubt {
     this.#since = undefined;
   }
 
-  /** Cleared by an outage that the service itself told: one with its request id. */
+  /** Cleared by an outage that the service itself told: one with its request id. Throttling says nothing of the key. */
   settleBy({ fault, details }: KmsError): void {
-    if (fault.kind === 'outage' && details.requestId !== undefined) this.#since = undefined;
+    if (fault.kind !== 'outage' || fault.reason !== 'KEY_SERVICE_UNAVAILABLE') return;
+    if (details.requestId !== undefined) this.#since = undefined;
   }
 }

@@ -98,7 +98,7 @@ export class KeyWatch implements Disposable {
     this.provider = options.provider;
     this.keyId = options.keyId;
     this.sample = options.sample;
-    this.#terms = options.terms;
+    this.#terms = withRoomToAsk(options.terms);
     const { clock, random, refusal } = options;
     this.#state = refusal === undefined ? { kind: 'active' } : { kind: 'refused', refusal };
     this.#pace = new CanaryPace({ clock, random, run: () => this.#due() });
@@ -128,7 +128,9 @@ export class KeyWatch implements Disposable {
 
   /** How it is asked from now on. */
   set terms(terms: WatchTerms) {
-    this.#terms = terms;
+    const before = this.#terms.intervalMs;
+    this.#terms = withRoomToAsk(terms);
+    if (this.#terms.intervalMs < before && this.#pace.isRunning) this.#pace.soon(this.#terms.intervalMs);
   }
 
   /** The key is open: from now on it can be asked by `ask`, in the place of what was there before. */
@@ -182,7 +184,8 @@ export class KeyWatch implements Disposable {
 
   #due(): void {
     const isRefused = this.#state.kind === 'refused';
-    if (!isRefused && !this.#options.isHolding()) return;
+    // What only a canary's yes ends is asked for also where the last data key has run out meanwhile.
+    if (this.#state.kind === 'active' && !this.#doubt.isRaised && !this.#options.isHolding()) return;
     this.#expectProof();
     // Traffic that has just proved the same makes the question needless.
     if (!isRefused && !this.#doubt.isRaised && this.#pace.holdsFrom(this.#provenAt, this.#terms.intervalMs)) return;
@@ -239,6 +242,7 @@ export class KeyWatch implements Disposable {
     this.#state = { kind: 'refused', refusal };
     this.#refusedAt = this.#now();
     this.#doubt.settle();
+    this.#pace.startAnew();
     const unprovenMs = this.#refusedAt - this.#trustedAt;
     onChange({ kind: 'refused', refusal, unprovenMs: Number.isFinite(unprovenMs) ? unprovenMs : 0 });
     if (this.#asking === undefined) this.#pace.soon(leastPauseMs);
@@ -281,4 +285,9 @@ export class KeyWatch implements Disposable {
   #now(): number {
     return this.#options.clock.monotonic();
   }
+}
+
+/** A key is asked at least twice in the time that it may go without proof: one lost answer takes no tenant down. */
+function withRoomToAsk({ intervalMs, maxUnprovenMs }: WatchTerms): WatchTerms {
+  return { intervalMs: Math.min(intervalMs, maxUnprovenMs / 2), maxUnprovenMs };
 }

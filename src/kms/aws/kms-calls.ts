@@ -7,6 +7,7 @@ import {
   KMSClient,
 } from '@aws-sdk/client-kms';
 import type { Clock } from '../../base/clock.ts';
+import { untilAborted } from '../../base/until-aborted.ts';
 import { startDeadline } from '../deadline.ts';
 import { KmsError, type KmsErrorDetails, type KmsFault } from '../fault.ts';
 import type { AwsKeyConfig } from '../key-config.ts';
@@ -19,6 +20,11 @@ import type { UsedOperation } from './permissions.ts';
 
 /** The operations of AWS KMS that keyproxy uses, the last two of them for `keyproxy validate` alone. */
 export type KmsAction = UsedOperation | 'GetKeyPolicy' | 'GetKeyRotationStatus';
+
+/** For this long an answer about the key's state answers for all calls, in milliseconds. */
+const stateHoldsMs = 1_000;
+/** The question is everybody's: it ends by its own timeout, and not when one of those who wait gives up. */
+const everybodys = new AbortController().signal;
 
 /** Sends one command with the options that carry the abort signal. */
 type Send<T> = (client: KMSClient, options: { readonly abortSignal: AbortSignal }) => Promise<T>;
@@ -38,6 +44,8 @@ export class KmsCalls implements Disposable {
   readonly #options: KmsCallOptions;
   readonly #connections = new AwsConnections();
   readonly #client: KMSClient;
+  /** What was asked last about the key's state, and when. */
+  #stateAsked: { readonly at: number; readonly answer: Promise<string | undefined> } | undefined;
 
   constructor(config: AwsKeyConfig, options: KmsCallOptions) {
     this.#config = config;
@@ -116,13 +124,21 @@ export class KmsCalls implements Disposable {
     }
   }
 
+  /** The key's state, asked for once a second at most whoever wants to know: the quota is the customer's. */
+  #state(): Promise<string | undefined> {
+    const now = this.#options.clock.monotonic();
+    if (this.#stateAsked === undefined || now - this.#stateAsked.at >= stateHoldsMs) {
+      const answer = this.describeKey(everybodys).then((key) => key?.KeyState);
+      answer.catch(() => {});
+      this.#stateAsked = { at: now, answer };
+    }
+    return this.#stateAsked.answer;
+  }
+
   /** Replaces the fault of an invalid state by what the key's state makes of it, where that can be learned. */
   async #withKeyState(error: unknown, signal: AbortSignal): Promise<unknown> {
     if (!(error instanceof KmsError) || !isUnclearState(error.fault)) return error;
-    const state = await this.describeKey(signal).then(
-      (key) => key?.KeyState,
-      () => undefined,
-    );
+    const state = await untilAborted(this.#state(), signal).catch(() => undefined);
     const fault = state !== undefined && Object.hasOwn(keyStateFaults, state) ? keyStateFaults[state] : undefined;
     return state === undefined || fault === undefined ? error : new KmsError(fault, withStateAdvice(error, state));
   }
