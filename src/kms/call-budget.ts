@@ -36,6 +36,7 @@ export interface Slot extends Disposable {
 interface Waiter {
   readonly urgency: Urgency;
   readonly admit: (slot: Slot) => void;
+  readonly sendAway: () => void;
 }
 
 /** A token is back after this time, in milliseconds. */
@@ -64,6 +65,7 @@ export class CallBudget implements Disposable {
   readonly #lines: Readonly<Record<Urgency, Set<Waiter>>> = { live: new Set(), background: new Set() };
   #underWay = 0;
   #wakeUp: Timer | undefined;
+  readonly #end = new AbortController();
 
   constructor(options: BudgetOptions) {
     this.#options = options;
@@ -74,8 +76,10 @@ export class CallBudget implements Disposable {
    * an outage where `signal` ended the wait.
    */
   enter(urgency: Urgency, signal: AbortSignal): Promise<Slot> {
-    if (signal.aborted) return Promise.reject(this.#gaveUp(signal));
-    if (this.#lines[urgency].size === 0 && this.#mayEnter(urgency)) return Promise.resolve(this.#take());
+    const over = [signal, this.#end.signal].find(({ aborted }) => aborted);
+    if (over !== undefined) return Promise.reject(this.#gaveUp(over));
+    const before = this.#lines.live.size + (urgency === 'live' ? 0 : this.#lines.background.size);
+    if (before === 0 && this.#mayEnter(urgency)) return Promise.resolve(this.#take());
     const waitMs = urgency === 'live' ? this.#options.maxWaitMs : backgroundWaitMs;
     const ahead = this.#lines[urgency].size;
     if (ahead * tokenMs >= waitMs * this.#limits(urgency).tokens) return Promise.reject(this.#overBudget(ahead));
@@ -88,6 +92,8 @@ export class CallBudget implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#end.abort(new Error('the key is closed'));
+    for (const line of Object.values(this.#lines)) for (const waiter of line) waiter.sendAway();
     this.#wakeUp?.[Symbol.dispose]();
     this.#wakeUp = undefined;
   }
@@ -102,7 +108,7 @@ export class CallBudget implements Disposable {
       };
       const giveUp = () => {
         leave();
-        fail(this.#gaveUp(signal));
+        fail(this.#gaveUp(signal.aborted ? signal : this.#end.signal));
       };
       const waiter: Waiter = {
         urgency,
@@ -110,6 +116,7 @@ export class CallBudget implements Disposable {
           leave();
           done(slot);
         },
+        sendAway: giveUp,
       };
       const timer = this.#options.clock.after(waitMs, () => {
         leave();

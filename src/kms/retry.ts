@@ -4,7 +4,7 @@
  */
 import { type Backoff, fullJitter } from '../base/backoff.ts';
 import { type Clock, pause } from '../base/clock.ts';
-import { OverBudget, type Slot } from './call-budget.ts';
+import type { Slot } from './call-budget.ts';
 import { CircuitOpen } from './circuit-breaker.ts';
 import { startDeadline } from './deadline.ts';
 import { decorated } from './decorated.ts';
@@ -36,7 +36,7 @@ const budgetFactor = 2;
 /**
  * Calls `attempt` until it succeeds, fails with anything but an outage, was tried four times, or the budget would be
  * over before the next attempt; the last fault is the one that is thrown. The budget begins with the first attempt, not
- * with the wait for the right to make it. Each attempt gets a signal of its own, which
+ * with the wait for the right to make it; a repetition waits for that inside it. Each attempt gets a signal of its own, which
  * ends after `timeoutMs`, when the budget ends, and when `options.signal` is aborted; it has to end with it, in a
  * `KmsError`.
  */
@@ -44,32 +44,44 @@ export async function callWithRetry<T>(
   attempt: (signal: AbortSignal) => Promise<T>,
   options: RetryOptions & { readonly signal: AbortSignal },
 ): Promise<T> {
-  const { clock, timeoutMs, signal, admit } = options;
+  const { clock, timeoutMs, signal } = options;
   let end = Number.POSITIVE_INFINITY;
   let said: unknown;
   for (let failures = 0; ; failures++) {
+    using slot = await (failures === 0 ? options.admit?.(signal) : turn(options, end).catch(() => fail(said)));
+    const now = clock.monotonic();
+    end = Math.min(end, now + budgetFactor * timeoutMs);
     try {
-      using slot = await admit?.(signal);
-      const now = clock.monotonic();
-      end = Math.min(end, now + budgetFactor * timeoutMs);
       using deadline = startDeadline(clock, Math.min(timeoutMs, end - now), signal);
-      return await attempt(deadline.signal).catch((error) => {
-        if (error instanceof CircuitOpen) slot?.giveBack();
-        throw error;
-      });
+      return await attempt(deadline.signal);
     } catch (error) {
-      // What an attempt that was made ended with says more than that another was not made.
-      if (error instanceof CircuitOpen || error instanceof OverBudget) throw said ?? error;
+      if (error instanceof CircuitOpen) {
+        slot?.giveBack();
+        // What an attempt that was made ended with says more than that another was not made.
+        throw said ?? error;
+      }
       said = error;
       const wait = delayAfter(error, failures, options.random);
       const isLast = failures + 1 >= maxAttempts;
       if (wait === undefined || isLast || signal.aborted || clock.monotonic() + wait >= end) throw error;
+      slot?.[Symbol.dispose]();
       // An abort ends the pause; what the call failed with says more than that it was given up.
-      await pause(clock, wait, signal).catch(() => {
-        throw error;
-      });
+      await pause(clock, wait, signal).catch(() => fail(error));
     }
   }
+}
+
+/** The right to try again, where it comes before `end`; rejects where it does not. */
+async function turn(
+  { clock, signal, admit }: RetryOptions & { readonly signal: AbortSignal },
+  end: number,
+): Promise<Slot | undefined> {
+  using limit = startDeadline(clock, end - clock.monotonic(), signal);
+  return await admit?.(limit.signal);
+}
+
+function fail(error: unknown): never {
+  throw error;
 }
 
 /** Milliseconds until the next attempt, or undefined where there is to be none. */

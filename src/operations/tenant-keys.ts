@@ -190,8 +190,9 @@ export class TenantKeys {
     { mustBeComplete }: { mustBeComplete: boolean },
   ): void {
     const whose = { tenant, ring: ring.background, context };
-    this.#behind(rootName(tenant, ring.current, context), async () => {
-      using made = await this.#source.generate(whose, rootBytes);
+    const name = rootName(tenant, ring.current, context);
+    this.#behind(name, async () => {
+      using made = await this.#fly(name, () => this.#source.generate(whose, rootBytes));
       if (!mustBeComplete || made.value.isCompleteFor(whose.ring)) this.#keepRoot(whose, made);
     });
   }

@@ -73,7 +73,7 @@ export class Canary {
   async ask(service: KeyService, signal: AbortSignal): Promise<void> {
     const question = { service, signal };
     let said: KmsError | undefined;
-    for (const attempt of [this.#openMade, this.#openNew, this.#openSample]) {
+    for (const attempt of [this.#openMade, this.#openNew, this.#openSample, this.#openNewSample]) {
       try {
         if (await attempt.call(this, question)) return;
       } catch (error) {
@@ -97,12 +97,9 @@ export class Canary {
     }
   }
 
-  /** A new canary. That it cannot be made is no answer: who may not wrap any more may still unwrap. */
+  /** A new canary. */
   async #openNew(question: Question): Promise<boolean> {
-    const made = await this.#make(question).catch((error: unknown) => {
-      if (error instanceof KmsError && mayBeOfThisOne(error)) return undefined;
-      throw error;
-    });
+    const made = await this.#make(this.#context, question);
     if (made === undefined) return false;
     await open(made, question);
     this.#made = made;
@@ -117,17 +114,36 @@ export class Canary {
     return true;
   }
 
+  /** The same under the version of today: that of the sample may have been disabled since. */
+  async #openNewSample(question: Question): Promise<boolean> {
+    const { watch } = this.#options;
+    if (watch.sample === undefined) return false;
+    const made = await this.#make(watch.sample.context, question);
+    if (made === undefined) return false;
+    await open(made, question);
+    watch.sample = made;
+    return true;
+  }
+
   #isOld({ version, madeAt }: Made): boolean {
     return version !== '' && this.#options.clock.monotonic() - madeAt >= versionHoldsMs;
   }
 
-  async #make({ service, signal }: Question): Promise<Made> {
-    const { plaintext, entry } = await service.generate({ length: canaryBytes, context: this.#context, signal });
-    using secret = plaintext;
-    const version = service.describe(entry).keyVersion;
-    this.sawWrap(version);
-    const madeAt = this.#options.clock.monotonic();
-    return { entry, context: this.#context, version, hash: hashOf(secret), madeAt };
+  /**
+   * Has the key make something to open. Undefined where it is denied: that is no answer, since who may not wrap any more
+   * may still unwrap.
+   */
+  async #make(context: EncryptionContext, { service, signal }: Question): Promise<Made | undefined> {
+    try {
+      const { plaintext, entry } = await service.generate({ length: canaryBytes, context, signal });
+      using secret = plaintext;
+      const version = service.describe(entry).keyVersion;
+      this.sawWrap(version);
+      return { entry, context, version, hash: hashOf(secret), madeAt: this.#options.clock.monotonic() };
+    } catch (error) {
+      if (error instanceof KmsError && mayBeOfThisOne(error)) return undefined;
+      throw error;
+    }
   }
 }
 
