@@ -86,8 +86,11 @@ export class KeyWatch implements Disposable {
   #epoch = 0;
   /** When the unwrap was sent that succeeded last, on the monotonic clock. */
   #provenAt = Number.NEGATIVE_INFINITY;
-  /** The time without proof counts from here: from the last proof, or from when the first key was cached. */
-  #trustedAt = Number.NEGATIVE_INFINITY;
+  /**
+   * The time without proof counts from here: from the last proof, or from when the first data key was cached. Undefined
+   * while nothing is: then every call is its own proof.
+   */
+  #trustedAt: number | undefined;
   #refusedAt = Number.NEGATIVE_INFINITY;
   #ask: AskCanary | undefined;
   #asking: { readonly sentAt: number; readonly end: Promise<void> } | undefined;
@@ -142,8 +145,8 @@ export class KeyWatch implements Disposable {
 
   /** A data key of this key has been cached. */
   kept(): void {
-    if (this.#ask === undefined || this.#pace.isRunning || this.#asking !== undefined) return;
-    this.#trustedAt = Math.max(this.#trustedAt, this.#now());
+    this.#trustedAt ??= this.#now();
+    if (this.#ask === undefined || this.#asking !== undefined) return;
     this.#pace.startUnlessRunning(this.#terms.intervalMs);
   }
 
@@ -151,7 +154,7 @@ export class KeyWatch implements Disposable {
   proven(sentAt: number): void {
     if (sentAt <= this.#refusedAt) return;
     this.#provenAt = Math.max(this.#provenAt, sentAt);
-    this.#trustedAt = Math.max(this.#trustedAt, sentAt);
+    if (this.#trustedAt !== undefined) this.#trustedAt = Math.max(this.#trustedAt, sentAt);
   }
 
   /**
@@ -183,10 +186,10 @@ export class KeyWatch implements Disposable {
   }
 
   #due(): void {
+    this.#expectProof();
     const isRefused = this.#state.kind === 'refused';
     // What only a canary's yes ends is asked for also where the last data key has run out meanwhile.
     if (this.#state.kind === 'active' && !this.#doubt.isRaised && !this.#options.isHolding()) return;
-    this.#expectProof();
     // Traffic that has just proved the same makes the question needless.
     if (!isRefused && !this.#doubt.isRaised && this.#pace.holdsFrom(this.#provenAt, this.#terms.intervalMs)) return;
     void this.ask();
@@ -243,8 +246,8 @@ export class KeyWatch implements Disposable {
     this.#refusedAt = this.#now();
     this.#doubt.settle();
     this.#pace.startAnew();
-    const unprovenMs = this.#refusedAt - this.#trustedAt;
-    onChange({ kind: 'refused', refusal, unprovenMs: Number.isFinite(unprovenMs) ? unprovenMs : 0 });
+    onChange({ kind: 'refused', refusal, unprovenMs: this.#refusedAt - (this.#trustedAt ?? this.#refusedAt) });
+    this.#trustedAt = undefined;
     if (this.#asking === undefined) this.#pace.soon(leastPauseMs);
   }
 
@@ -264,12 +267,14 @@ export class KeyWatch implements Disposable {
     else if (this.#state.kind === 'refused') this.#pace.afterNo(intervalMs, leastPauseMs);
     else this.#pace.afterNo(intervalMs, intervalMs / 8);
     if (this.#doubt.isRaised) this.#pace.notAfter(this.#doubt.endsAt);
-    if (this.#state.kind === 'active') this.#pace.notAfter(this.#trustedAt + maxUnprovenMs);
+    if (this.#state.kind === 'active' && this.#trustedAt !== undefined) {
+      this.#pace.notAfter(this.#trustedAt + maxUnprovenMs);
+    }
   }
 
-  /** Where nothing is cached, every call is its own proof. */
   #expectProof(): void {
-    if (this.#state.kind !== 'active' || !this.#options.isHolding()) return;
+    if (!this.#options.isHolding()) this.#trustedAt = undefined;
+    if (this.#state.kind !== 'active' || this.#trustedAt === undefined) return;
     if (this.#now() - this.#trustedAt < this.#terms.maxUnprovenMs) return;
     this.#state = { kind: 'unproven' };
     this.#options.onChange({ kind: 'unproven' });
