@@ -13,6 +13,16 @@ export function lengthPrefixed(value: string | Uint8Array): Buffer {
   return out;
 }
 
+/**
+ * A copy in memory of its own, for whatever is kept for long: small buffers of Node's are pieces of a pool of 64 KiB, and
+ * one of them keeps all of it alive.
+ */
+export function ownCopy(bytes: Uint8Array): Buffer {
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  own.set(bytes);
+  return own;
+}
+
 /** Compares two byte strings in a time that depends on their lengths alone. */
 export function equalInConstantTime(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b);

@@ -4,7 +4,7 @@
  *
  *     entry = lp(provider id) ‖ lp(provider info) ‖ lp(ciphertext)
  */
-import { maxU16 } from './bytes.ts';
+import { maxU16, ownCopy } from './bytes.ts';
 
 /** One entry. All three are bytes as they stand on the wire, up to 65,535 of them each. */
 export interface EncryptedDataKey {
@@ -70,8 +70,8 @@ export function parseEntries(
 export function copyOfEntry(entry: EncryptedDataKey): EncryptedDataKey {
   const { providerId, providerInfo, ciphertext } = entry;
   return {
-    providerId: Buffer.from(providerId),
-    providerInfo: Buffer.from(providerInfo),
-    ciphertext: Buffer.from(ciphertext),
+    providerId: ownCopy(providerId),
+    providerInfo: ownCopy(providerInfo),
+    ciphertext: ownCopy(ciphertext),
   };
 }

@@ -110,7 +110,8 @@ function serialize(fields: readonly Field[]): Buffer {
     size += 4 + keyBytes.length + valueBytes.length;
   }
   if (size > maxU16) throw new RangeError(`the context has ${size} bytes, the format holds ${maxU16}`);
-  const out = Buffer.allocUnsafe(size);
+  // It is kept for as long as what was made under it: memory of its own, not a piece of Node's pool.
+  const out = Buffer.allocUnsafeSlow(size);
   let offset = out.writeUInt16BE(fields.length, 0);
   for (const { keyBytes, valueBytes } of fields) {
     for (const bytes of [keyBytes, valueBytes]) {

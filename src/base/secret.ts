@@ -3,6 +3,7 @@
  * lets go. Every place that reads one says `reveal`, so that all of them can be found by search.
  */
 import { inspect } from 'node:util';
+import { ownCopy } from './bytes.ts';
 
 /** Owns a buffer with a secret. `using secret = …` wipes it at the end of the scope. */
 export class SecretBytes implements Disposable {
@@ -13,18 +14,20 @@ export class SecretBytes implements Disposable {
   }
 
   /**
-   * Takes over `bytes`: the caller must not keep them, they are overwritten when the secret is disposed of.
-   * A buffer that shares its memory with others (a pool, a message) is fine: only its own range is wiped.
+   * Takes over `bytes`: the caller must not keep them, they are overwritten when the secret is disposed of. Those that
+   * share their memory with others (a pool, a message) are moved into memory of their own, and overwritten where they
+   * were.
    */
   static adopt(bytes: Buffer): SecretBytes {
-    return new SecretBytes(bytes);
+    if (bytes.buffer.byteLength === bytes.length) return new SecretBytes(bytes);
+    const own = ownCopy(bytes);
+    bytes.fill(0);
+    return new SecretBytes(own);
   }
 
   /** Copies `bytes` into memory of their own; the original stays the caller's. */
   static copyOf(bytes: Uint8Array): SecretBytes {
-    const own = Buffer.allocUnsafeSlow(bytes.length);
-    own.set(bytes);
-    return new SecretBytes(own);
+    return new SecretBytes(ownCopy(bytes));
   }
 
   /** Length in bytes; 0 once disposed of. */

@@ -14,10 +14,13 @@ export class DeadlinePassed extends Error {
   }
 }
 
-/** Starts a deadline of `milliseconds` on `clock`, which also ends when `outer` is aborted, with its reason. */
-export function startDeadline(clock: Clock, milliseconds: number, outer?: AbortSignal): Deadline {
+/**
+ * Starts a deadline of `milliseconds` on `clock`, which also ends when `outer` is aborted, with its reason. `passed` is
+ * the reason where the time has passed; a `DeadlinePassed` where it is not given.
+ */
+export function startDeadline(clock: Clock, milliseconds: number, outer?: AbortSignal, passed?: Error): Deadline {
   const controller = new AbortController();
-  const timer = clock.after(milliseconds, () => controller.abort(new DeadlinePassed(milliseconds)));
+  const timer = clock.after(milliseconds, () => controller.abort(passed ?? new DeadlinePassed(milliseconds)));
   const follow = () => controller.abort(outer?.reason);
   if (outer?.aborted) follow();
   else outer?.addEventListener('abort', follow, { once: true });

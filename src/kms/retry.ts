@@ -30,6 +30,17 @@ const throttledBackoff: Backoff = { baseMs: 500, capMs: 5_000 };
 /** Most attempts: beyond that, the cold calls of an outage would add up against the customer's quota. */
 const maxAttempts = 4;
 
+/** An attempt with less of its time than this says nothing about the service where that time ends it. */
+const tellingShare = 0.5;
+
+/** The time of all attempts has ended one that had hardly begun. */
+class OutOfTime extends Error {
+  constructor() {
+    super('the time of all attempts is over');
+    this.name = 'OutOfTime';
+  }
+}
+
 /** How much longer than one attempt all of them together may take. */
 const budgetFactor = 2;
 
@@ -51,10 +62,13 @@ export async function callWithRetry<T>(
     using slot = await (failures === 0 ? options.admit?.(signal) : turn(options, end).catch(() => fail(said)));
     const now = clock.monotonic();
     end = Math.min(end, now + budgetFactor * timeoutMs);
+    const timeMs = Math.min(timeoutMs, end - now);
+    const isTelling = timeMs >= timeoutMs * tellingShare;
+    using deadline = startDeadline(clock, timeMs, signal, isTelling ? undefined : new OutOfTime());
     try {
-      using deadline = startDeadline(clock, Math.min(timeoutMs, end - now), signal);
       return await attempt(deadline.signal);
     } catch (error) {
+      if (!isTelling && deadline.signal.aborted && !signal.aborted) throw said;
       if (error instanceof CircuitOpen) {
         slot?.giveBack();
         // What an attempt that was made ended with says more than that another was not made.
@@ -65,6 +79,7 @@ export async function callWithRetry<T>(
       const isLast = failures + 1 >= maxAttempts;
       if (wait === undefined || isLast || signal.aborted || clock.monotonic() + wait >= end) throw error;
       slot?.[Symbol.dispose]();
+      deadline[Symbol.dispose]();
       // An abort ends the pause; what the call failed with says more than that it was given up.
       await pause(clock, wait, signal).catch(() => fail(error));
     }

@@ -66,11 +66,7 @@ export class KeySource {
     const { plaintext, by, failedOver } = await firstToOpen(ring, owned, { context, signal });
     if (failedOver) observer.failedOver(tenant.id, by.service.provider);
     const { service } = by;
-    return this.#key(
-      whose,
-      { plaintext, entries: entries.map(copyOfEntry), info: service.describe(by.entry), service },
-      permit,
-    );
+    return this.#key(whose, { plaintext, entries, info: service.describe(by.entry), service }, permit);
   }
 
   /** Wraps a key anew, for all keys of the ring. Nobody shares the call, so the caller's signal ends it. */
@@ -90,9 +86,10 @@ export class KeySource {
   }
 
   #key({ tenant, context }: Whose, fetched: Fetched, permit: Permit): Lease<TenantKey> {
-    const { plaintext, entries, info, service } = fetched;
+    const { info, service } = fetched;
     const openedBy = tenant.watchOf(service.keyId);
-    const dataKey = DataKey.adopt(plaintext);
+    const dataKey = DataKey.adopt(fetched.plaintext);
+    const entries = fetched.entries.map(copyOfEntry);
     const parts = { dataKey, entries, context, info, openedBy, permit: permit.for(tenant.current, openedBy) };
     const lease = Lease.own(new TenantKey({ ...parts, bornAt: this.#now() }));
     try {

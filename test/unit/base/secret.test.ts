@@ -43,6 +43,14 @@ describe('SecretBytes', () => {
     expect(memory).toEqual(Buffer.concat([Buffer.alloc(16, 0xaa), Buffer.alloc(16), Buffer.alloc(16, 0xaa)]));
   });
 
+  it('moves what lies in shared memory into memory of its own, and leaves nothing behind', () => {
+    const memory = Buffer.alloc(48, 0xaa);
+    using secret = SecretBytes.adopt(memory.subarray(16, 32));
+    expect(secret.reveal()).toEqual(Buffer.alloc(16, 0xaa));
+    expect(secret.reveal().buffer.byteLength).toBe(16);
+    expect(memory.subarray(16, 32)).toEqual(Buffer.alloc(16));
+  });
+
   it('copies without touching the original, which stays when the copy is wiped', () => {
     const original = Buffer.from(text);
     const secret = SecretBytes.copyOf(original);
