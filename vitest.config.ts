@@ -25,6 +25,8 @@ export default defineConfig({
       project('property', 60_000),
       project('e2e', 60_000, ['test/support/compile-cache.ts']),
       project('third-party', 120_000, ['test/third-party/setup.ts']),
+      // Hours, not minutes: these files measure, so `npm run test:long` runs them one after the other.
+      project('long', 4 * 3_600_000, ['test/support/compile-cache.ts']),
     ],
   },
 });

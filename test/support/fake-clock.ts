@@ -1,19 +1,16 @@
 /** A clock that stands still until it is moved, and fires what falls due on the way. */
 import type { Clock, Timer } from '../../src/base/clock.ts';
-
-interface Waiting {
-  readonly at: number;
-  readonly run: () => void;
-}
+import { TimerHeap } from './timer-heap.ts';
 
 export class FakeClock implements Clock {
   /** Wall-clock time at its start, in milliseconds since 1970. */
   readonly start = Date.UTC(2026, 0, 1);
   #elapsed = 0;
-  readonly #waiting = new Set<Waiting>();
+  #jumped = 0;
+  readonly #waiting = new TimerHeap();
 
   now(): number {
-    return this.start + this.#elapsed;
+    return this.start + this.#jumped + this.#elapsed;
   }
 
   monotonic(): number {
@@ -21,9 +18,8 @@ export class FakeClock implements Clock {
   }
 
   after(milliseconds: number, run: () => void): Timer {
-    const waiting = { at: this.#elapsed + Math.max(milliseconds, 0), run };
-    this.#waiting.add(waiting);
-    return { [Symbol.dispose]: () => this.#waiting.delete(waiting) };
+    const waiting = this.#waiting.add(this.#elapsed + Math.max(milliseconds, 0), run);
+    return { [Symbol.dispose]: () => this.#waiting.remove(waiting) };
   }
 
   /** How many timers are set. */
@@ -34,9 +30,8 @@ export class FakeClock implements Clock {
   /** Moves on by `milliseconds` and fires each timer at its time. */
   advance(milliseconds: number): void {
     const end = this.#elapsed + milliseconds;
-    for (let due = this.#due(end); due !== undefined; due = this.#due(end)) {
+    for (let due = this.#waiting.take(end); due !== undefined; due = this.#waiting.take(end)) {
       this.#elapsed = Math.max(this.#elapsed, due.at);
-      this.#waiting.delete(due);
       due.run();
     }
     this.#elapsed = end;
@@ -48,11 +43,8 @@ export class FakeClock implements Clock {
     this.advance(0);
   }
 
-  #due(end: number): Waiting | undefined {
-    let first: Waiting | undefined;
-    for (const waiting of this.#waiting) {
-      if (waiting.at <= end && (first === undefined || waiting.at < first.at)) first = waiting;
-    }
-    return first;
+  /** Somebody sets the wall clock, forwards or back: nothing fires, and no age changes. */
+  wallJump(milliseconds: number): void {
+    this.#jumped += milliseconds;
   }
 }

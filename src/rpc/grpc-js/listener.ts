@@ -12,6 +12,7 @@ import type { Caller } from '../../base/caller.ts';
 import type { Clock } from '../../base/clock.ts';
 import { KeyproxyError } from '../../base/errors.ts';
 import type { CallObserver, Method } from '../method.ts';
+import { accept } from './acceptor.ts';
 import { handlerFor } from './calls.ts';
 import { refusedMessage } from './refused-message.ts';
 
@@ -36,8 +37,14 @@ export interface Listener {
 /** A transport that cannot tell a large message from an endless one reads up to this many times the limit. */
 const readAllowance = 2;
 
-/** Time before the end of a drain at which calls that still wait are told why, in milliseconds. */
-const lastWordMs = 250;
+/**
+ * Time before the end of a drain at which calls that still wait are told why, in milliseconds: some for the last of
+ * them, and some for each, since thousands of statuses take their writers and readers seconds.
+ */
+const [lastWordMs, lastWordPerCallMs] = [250, 0.4];
+
+/** The most of a drain that this may take away from the calls. */
+const lastWordShare = 0.5;
 
 /** When a caller who was told to come again may find another daemon in place, in milliseconds. */
 const restartMs = 1000;
@@ -58,25 +65,35 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const open = new Set<AbortController>();
   const all = services({ ...options, ending: ending.signal, open });
   for (const [definition, implementation] of all) server.addService(definition, implementation);
-  const port = await new Promise<number>((done, fail) => {
-    server.bindAsync(options.target, ServerCredentials.createInsecure(), (error, bound) =>
-      error ? fail(error) : done(bound),
-    );
-  });
-  // The name under which grpc-js knows what it bound: with the port that the system chose, where it did.
-  const bound = options.target.replace(/:0$/, `:${port}`);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const acceptor = await accept(options.target, (socket) => injector.injectConnection(socket));
   return {
     async drain(graceMs) {
       // What streams have to tell of the end, a health watch say, gets out before they end.
       await immediately();
       ending.abort(new KeyproxyError('SHUTTING_DOWN'));
-      const last = options.clock.after(Math.max(0, graceMs - lastWordMs), () => {
-        for (const call of open) call.abort(new KeyproxyError('SHUTTING_DOWN', { retryAfterMs: restartMs }));
-      });
-      await drain(server, bound, graceMs);
-      last[Symbol.dispose]();
+      using _lastWord = lastWord(open, { graceMs, clock: options.clock });
+      using _end = options.clock.after(graceMs, () => acceptor.cut());
+      await Promise.all([shutDown(server), acceptor.close()]);
     },
   };
+}
+
+/** Tells the calls that are still open near the end of the grace that it ends; the fewer they are, the later. */
+function lastWord(
+  open: ReadonlySet<AbortController>,
+  { graceMs, clock }: { graceMs: number; clock: Clock },
+): Disposable {
+  const end = clock.monotonic() + graceMs;
+  let timer: Disposable | undefined;
+  const tellOrWait = () => {
+    const needed = Math.min(graceMs * lastWordShare, lastWordMs + open.size * lastWordPerCallMs);
+    const wait = end - needed - clock.monotonic();
+    if (wait > 0) timer = clock.after(wait, tellOrWait);
+    else for (const call of open) call.abort(new KeyproxyError('SHUTTING_DOWN', { retryAfterMs: restartMs }));
+  };
+  tellOrWait();
+  return { [Symbol.dispose]: () => timer?.[Symbol.dispose]() };
 }
 
 function services(
@@ -111,12 +128,8 @@ function same(bytes: Buffer): Buffer {
   return bytes;
 }
 
-/**
- * `forceShutdown` of grpc-js forgets the connections of a server without channelz (1.14.7); its `drain` ends them after
- * the grace.
- */
-function drain(server: Server, target: string, graceMs: number): Promise<void> {
-  server.drain(target, graceMs);
+/** Tells every peer to take its next calls elsewhere, and waits for those that are under way. */
+function shutDown(server: Server): Promise<void> {
   return new Promise((done) => {
     server.tryShutdown(() => done());
   });
