@@ -34,6 +34,8 @@ export interface KeyUse {
   readonly report: (call: KmsCall) => void;
   /** Told when the key's service has gone silent, and when it answers again. */
   readonly onCircuit?: (state: 'open' | 'closed') => void;
+  /** Throws a `KmsError` where no call may be made that is not the canary's. */
+  readonly expectUsable?: () => void;
   /** Put around the calls that are not the canary's. */
   readonly around?: (calls: KeyService) => KeyService;
 }
@@ -75,12 +77,16 @@ export class KeyServices implements KeyOpener, AsyncDisposable {
   /** Opens one key. */
   async open(config: KeyConfig, use: KeyUse): Promise<GuardedKey> {
     const { clock } = this.#options;
-    const { timeoutMs, callsPerSecond, concurrency, intervalMs, report, onCircuit, around = (calls) => calls } = use;
+    const { timeoutMs, callsPerSecond, concurrency, intervalMs, report, onCircuit, expectUsable } = use;
+    const { around = (calls) => calls } = use;
     const bare = await this.#bare(config, use);
     const breaker = { longestPauseMs: intervalMs, ...(onCircuit && { onChange: onCircuit }) };
     return guarded(
       { calls: around(observed(bare, clock, report)), canary: observed(bare, clock, report, 'canary') },
-      { clock, random: Math.random, timeoutMs, callsPerSecond, concurrency, breaker },
+      {
+        ...{ clock, random: Math.random, timeoutMs, callsPerSecond, concurrency, breaker },
+        ...(expectUsable && { expectUsable }),
+      },
     );
   }
 

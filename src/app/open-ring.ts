@@ -9,7 +9,7 @@ import type { KmsCall } from '../kms/observed.ts';
 import { Canary } from '../tenants/canary.ts';
 import type { KeyWatch } from '../tenants/key-watch.ts';
 import type { KeyWatches } from '../tenants/tenant.ts';
-import { heldBack, watched } from '../tenants/watched.ts';
+import { watched } from '../tenants/watched.ts';
 import type { KeyOpener } from './key-services.ts';
 
 interface CircuitName {
@@ -73,11 +73,12 @@ async function openKey(
     intervalMs: config.canary.intervalSeconds * 1000,
     report,
     onCircuit: (state) => onCircuit(circuit, state),
+    expectUsable: () => watch.expectUsable(),
     around: (calls) => watched(calls, { watch, canary, clock }),
   });
   return {
-    live: heldBack(opened.live, watch),
-    background: heldBack(opened.background, watch),
+    live: opened.live,
+    background: opened.background,
     attach: () => watch.attach((signal) => canary.ask(opened.canary, signal)),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };

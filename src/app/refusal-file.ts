@@ -2,6 +2,7 @@
  * The refusals that are in force, in a file: a daemon that starts while a customer's service is silent must not serve
  * what the customer has withdrawn.
  */
+import { EncryptionContext } from '../base/encryption-context.ts';
 import { isTenantId } from '../base/ids.ts';
 import type { Sample } from '../tenants/key-watch.ts';
 import { isRefusalReason, type RefusalRecord, recordOf, refusalFrom } from '../tenants/refusal.ts';
@@ -71,16 +72,21 @@ export class RefusalFile implements AsyncDisposable {
 }
 
 function rowOf({ tenantId, keyId, refusal, sample }: KnownRefusal): object {
-  const kept = sample && { ...keptForms([sample.entry], sample.context), hash: sample.hash.toString('base64') };
-  return { tenant_id: tenantId, key_id: keyId, ...recordOf(refusal), ...kept };
+  return { tenant_id: tenantId, key_id: keyId, ...recordOf(refusal), ...(sample && keptSample(sample)) };
+}
+
+function keptSample(sample: Sample): object {
+  if (!('entry' in sample)) return { context: sample.context.serialized.toString('base64') };
+  return { ...keptForms([sample.entry], sample.context), hash: sample.hash.toString('base64') };
 }
 
 function sampleOf(row: Readonly<Record<string, unknown>>): Sample | undefined {
-  const [forms, { hash }] = [formsOf(row), row];
-  const entry = forms?.entries[0];
-  if (forms === undefined || entry === undefined || typeof hash !== 'string') return undefined;
-  const hashBytes = Buffer.from(hash, 'base64');
-  return hashBytes.length === hashLength ? { entry, context: forms.context, hash: hashBytes } : undefined;
+  const { hash, context: text } = row;
+  const context = typeof text === 'string' ? EncryptionContext.parse(Buffer.from(text, 'base64')) : undefined;
+  if (context === undefined) return undefined;
+  const entry = formsOf(row)?.entries[0];
+  const hashBytes = Buffer.from(typeof hash === 'string' ? hash : '', 'base64');
+  return entry === undefined || hashBytes.length !== hashLength ? { context } : { entry, context, hash: hashBytes };
 }
 
 function refusalOf(row: Readonly<Record<string, unknown>>): KnownRefusal | undefined {

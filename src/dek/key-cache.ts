@@ -181,6 +181,11 @@ export class KeyCache<T extends Disposable> implements Disposable {
     return this.#partitions.get(tenant)?.spaces[space].has(key) ?? false;
   }
 
+  /** The value of an entry, without marking it as used. It stays the cache's: look at it now, keep it not. */
+  peek({ tenant, space, key }: EntryName): T | undefined {
+    return this.#partitions.get(tenant)?.spaces[space].get(key)?.lease.value;
+  }
+
   /** Looks an entry up and marks it as used; undefined where there is none that may still live. */
   get({ tenant, space, key }: EntryName): Hit<T> | undefined {
     const entries = this.#partitions.get(tenant)?.spaces[space];

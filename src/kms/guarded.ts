@@ -31,6 +31,8 @@ export interface GuardOptions {
   readonly callsPerSecond: number;
   /** Calls under way at a time. */
   readonly concurrency: number;
+  /** Throws a `KmsError` where no call may be made that is not the canary's. */
+  readonly expectUsable?: () => void;
   readonly breaker?: Pick<BreakerOptions, 'longestPauseMs' | 'onChange'>;
 }
 
@@ -39,7 +41,7 @@ export function guarded(
   services: { readonly calls: KeyService; readonly canary: KeyService },
   options: GuardOptions,
 ): GuardedKey {
-  const { clock, random, timeoutMs, callsPerSecond, concurrency } = options;
+  const { clock, random, timeoutMs, callsPerSecond, concurrency, expectUsable = () => {} } = options;
   const { calls } = services;
   const breaker = new CircuitBreaker({ clock, random, ...options.breaker });
   const budget = new CallBudget({
@@ -49,9 +51,19 @@ export function guarded(
   const behind = withBreaker(calls, breaker);
   const way = (urgency: Urgency): KeyService => {
     const admit = async (signal: AbortSignal): Promise<Slot> => {
+      expectUsable();
       // Nobody stands in line for a service that is known to be silent.
       breaker.expectWay();
-      return await budget.enter(urgency, signal);
+      const slot = await budget.enter(urgency, signal);
+      try {
+        // The customer may have said no meanwhile.
+        expectUsable();
+        return slot;
+      } catch (error) {
+        slot.giveBack();
+        slot[Symbol.dispose]();
+        throw error;
+      }
     };
     return withRetries(behind, { clock, random, timeoutMs, admit });
   };

@@ -59,7 +59,9 @@ export async function callWithRetry<T>(
   let end = Number.POSITIVE_INFINITY;
   let said: unknown;
   for (let failures = 0; ; failures++) {
-    using slot = await (failures === 0 ? options.admit?.(signal) : turn(options, end).catch(() => fail(said)));
+    using slot = await (failures === 0
+      ? options.admit?.(signal)
+      : turn(options, end).catch((error) => fail(isOutage(error) ? said : error)));
     const now = clock.monotonic();
     end = Math.min(end, now + budgetFactor * timeoutMs);
     const timeMs = Math.min(timeoutMs, end - now);
@@ -93,6 +95,10 @@ async function turn(
 ): Promise<Slot | undefined> {
   using limit = startDeadline(clock, end - clock.monotonic(), signal);
   return await admit?.(limit.signal);
+}
+
+function isOutage(error: unknown): boolean {
+  return error instanceof KmsError && error.fault.kind === 'outage';
 }
 
 function fail(error: unknown): never {

@@ -200,15 +200,15 @@ export class TenantKeys {
   /** Fetches an opened key anew before its time is over. */
   #renew(tenant: Tenant, ring: KeyRing, name: EntryName, { lease }: Hit<TenantKey>): void {
     const { entries, context } = lease.value;
-    const known = lease.share();
     const behind = ring.background;
     this.#behind(name, async () => {
-      using before = known;
       using again = await this.#fly(name, () =>
         this.#source.unwrap({ tenant, ring: behind, context }, behind.owned(entries), entries),
       );
-      // What opens as something else now is nothing to put in its place.
-      if (isSameKey(before.value, again.value)) this.#keep(tenant, name, again);
+      // What opens as something else now is nothing to put in its place. No lease is held of what is there: it has to go at
+      // once where the customer says no meanwhile.
+      const there = this.#options.cache.peek(name);
+      if (there === undefined || isSameKey(there, again.value)) this.#keep(tenant, name, again);
     });
   }
 

@@ -13,7 +13,7 @@ import type { TenantId } from '../base/ids.ts';
 import type { SecretBytes } from '../base/secret.ts';
 import { KmsError } from '../kms/fault.ts';
 import type { KeyService } from '../kms/key-service.ts';
-import type { KeyWatch, Sample } from './key-watch.ts';
+import type { KeyWatch, Wrapped } from './key-watch.ts';
 
 export interface CanaryOptions {
   readonly clock: Clock;
@@ -22,7 +22,7 @@ export interface CanaryOptions {
   readonly watch: KeyWatch;
 }
 
-interface Made extends Sample {
+interface Made extends Wrapped {
   readonly version: string;
   readonly madeAt: number;
 }
@@ -109,12 +109,12 @@ export class Canary {
   /** Something that the key wrapped for data, in the place of a canary. */
   async #openSample({ service, signal }: Question): Promise<boolean> {
     const { sample } = this.#options.watch;
-    if (sample === undefined) return false;
+    if (sample === undefined || !('entry' in sample)) return false;
     await open(sample, { service, signal });
     return true;
   }
 
-  /** The same under the version of today: that of the sample may have been disabled since. */
+  /** Something new under the same context: the version of the sample may have been disabled since, or there be none. */
   async #openNewSample(question: Question): Promise<boolean> {
     const { watch } = this.#options;
     if (watch.sample === undefined) return false;
@@ -148,7 +148,7 @@ export class Canary {
 }
 
 /** Has the key open something, and requires that what it gives is what it was given. */
-async function open({ entry, context, hash }: Sample, { service, signal }: Question): Promise<void> {
+async function open({ entry, context, hash }: Wrapped, { service, signal }: Question): Promise<void> {
   using opened = await service.unwrap({ entry, context, signal });
   if (!timingSafeEqual(hashOf(opened), hash)) throw failed(service, 'CanaryChanged');
 }

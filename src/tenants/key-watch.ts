@@ -43,12 +43,15 @@ export interface WatchTerms {
   readonly maxUnprovenMs: number;
 }
 
-/** Something that the key wrapped, the context that it opens under, and a hash of what comes out. */
-export interface Sample {
+/** Something that a key wrapped, the context that it opens under, and a hash of what comes out. */
+export interface Wrapped {
   readonly entry: EncryptedDataKey;
   readonly context: EncryptionContext;
   readonly hash: Buffer;
 }
+
+/** What a key was last used for: something that it wrapped, or no more than a context that it was asked under. */
+export type Sample = Wrapped | { readonly context: EncryptionContext };
 
 export interface KeyWatchOptions {
   readonly provider: ProviderName;

@@ -1,4 +1,4 @@
-/** Puts the watch of a key around its service: it learns from every call, and holds calls back while the key is refused. */
+/** Puts the watch of a key around its service: it learns from every call. */
 import type { Clock } from '../base/clock.ts';
 import { copyOfEntry, type EncryptedDataKey } from '../base/encrypted-data-key.ts';
 import type { EncryptionContext } from '../base/encryption-context.ts';
@@ -6,7 +6,7 @@ import type { SecretBytes } from '../base/secret.ts';
 import { decorated } from '../kms/decorated.ts';
 import type { KeyService } from '../kms/key-service.ts';
 import { type Canary, hashOf } from './canary.ts';
-import type { KeyWatch, Sample } from './key-watch.ts';
+import type { KeyWatch, Wrapped } from './key-watch.ts';
 
 /** The same key service, whose answers `watch` and `canary` learn from. Takes `service` over. */
 export function watched(
@@ -23,9 +23,14 @@ export function watched(
     }
   });
   const { rewrap } = told;
-  const sampleOf = (entry: EncryptedDataKey, context: EncryptionContext, plaintext: SecretBytes): Sample => ({
+  const sampleOf = (entry: EncryptedDataKey, context: EncryptionContext, plaintext: SecretBytes): Wrapped => ({
     ...{ entry: copyOfEntry(entry), context, hash: hashOf(plaintext) },
   });
+  /** Where nothing better is known, the canary can ask under the same context. */
+  const askedUnder = (context: EncryptionContext): void => {
+    watch.sample ??= { context };
+  };
+  const hasWrapped = (): boolean => watch.sample !== undefined && 'entry' in watch.sample;
   const sawWrap = (entry: EncryptedDataKey): EncryptedDataKey => {
     canary.sawWrap(told.describe(entry).keyVersion);
     return entry;
@@ -36,32 +41,27 @@ export function watched(
       return told.answers;
     },
     async generate(request) {
+      askedUnder(request.context);
       const made = await told.generate(request);
       watch.sample = sampleOf(sawWrap(made.entry), request.context, made.plaintext);
       return made;
     },
     async wrap(request) {
+      askedUnder(request.context);
       const entry = sawWrap(await told.wrap(request));
       watch.sample = sampleOf(entry, request.context, request.plaintext);
       return entry;
     },
     async unwrap(request) {
+      askedUnder(request.context);
       const sentAt = clock.monotonic();
       const plaintext = await told.unwrap(request);
       if (canary.isCurrent(told.describe(request.entry).keyVersion)) watch.proven(sentAt);
-      watch.sample ??= sampleOf(request.entry, request.context, plaintext);
+      if (!hasWrapped()) watch.sample = sampleOf(request.entry, request.context, plaintext);
       return plaintext;
     },
     ...(rewrap && {
       rewrap: async (request: Parameters<typeof rewrap>[0]) => sawWrap(await rewrap(request)),
     }),
   };
-}
-
-/** The same key service, whose calls are not made while `watch` knows that they would be refused. */
-export function heldBack(service: KeyService, watch: KeyWatch): KeyService {
-  return decorated(service, async (_operation, signal, call) => {
-    watch.expectUsable();
-    return await call(signal);
-  });
 }

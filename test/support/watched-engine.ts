@@ -97,6 +97,7 @@ ${more}`;
       { calls: around(observed(service, clock, use.report)), canary: observed(service, clock, use.report, 'canary') },
       {
         ...{ clock, random, timeoutMs, callsPerSecond, concurrency },
+        ...(use.expectUsable && { expectUsable: use.expectUsable }),
         breaker: { longestPauseMs: intervalMs, ...(use.onCircuit && { onChange: use.onCircuit }) },
       },
     );

@@ -93,12 +93,12 @@ describe('the file of refusals', () => {
     expect((await readRefusals(folder))?.map(({ tenantId }) => tenantId)).toEqual(['..']);
   });
 
-  it('keeps the refusal where what it was to be asked with cannot be read', async () => {
+  it('keeps refusal and context where what it was to be asked with cannot be read', async () => {
     await written([full]);
     const text = await readFile(join(folder.path, 'refusals.json'), 'utf8');
     await writeFile(join(folder.path, 'refusals.json'), text.replace(/"hash":"[^"]*"/, '"hash":"AAAA"'));
     const read = await readRefusals(folder);
-    expect(read?.map(({ keyId, sample }) => [keyId, sample])).toEqual([[full.keyId, undefined]]);
+    expect(read?.map(({ keyId, sample }) => [keyId, sample])).toEqual([[full.keyId, { context: full.sample?.context }]]);
   });
 
   it('has the last word in it, however fast they come', async () => {
