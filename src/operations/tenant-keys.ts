@@ -16,7 +16,7 @@ import type { KeyInfo } from '../kms/key-service.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 import { dekName, rootName } from './entry-names.ts';
 import { asPublicFailure, isRefusal, kmsFailure } from './failures.ts';
-import { KeyInUse } from './key-in-use.ts';
+import { KeyInUse, type UseTerms } from './key-in-use.ts';
 import type { KeyRequest, WrappedForms } from './key-request.ts';
 import { KeySource, type KeySourceOptions, type Whose } from './key-source.ts';
 import type { CacheResult } from './observer.ts';
@@ -57,7 +57,7 @@ export class TenantKeys {
   /** The key that new data of this tenant and context goes under, counted as used once. */
   async root(request: KeyRequest): Promise<KeyInUse> {
     const { tenant, context } = request;
-    const since = sinceNow(tenant);
+    const since = sinceNow(request);
     const ring = tenant.ring ?? (await this.#ring(tenant));
     const name = rootName(tenant, ring.current, context);
     const hit = this.#options.cache.get(name);
@@ -83,7 +83,7 @@ export class TenantKeys {
    */
   async open(request: KeyRequest, forms: WrappedForms): Promise<KeyInUse> {
     const { tenant, context } = request;
-    const since = sinceNow(tenant);
+    const since = sinceNow(request);
     const ring = tenant.ring ?? (await this.#ring(tenant));
     const found = this.#lookUp(ring, request, forms);
     if (found instanceof KeyInUse) return found;
@@ -106,7 +106,7 @@ export class TenantKeys {
 
   #lookUp(ring: KeyRing, request: KeyRequest, forms: WrappedForms): KeyInUse | NotCached {
     const { tenant, context } = request;
-    const since = sinceNow(tenant);
+    const since = sinceNow(request);
     const { entries, entriesBytes } = forms;
     const first = ring.firstToOwn(entries);
     if (first === undefined) {
@@ -123,7 +123,7 @@ export class TenantKeys {
   /** A fresh data key straight from the key service, kept for the Unwrap that is likely to follow. */
   async fresh(request: KeyRequest, length: number): Promise<KeyInUse> {
     const { tenant, context, signal } = request;
-    const since = sinceNow(tenant);
+    const since = sinceNow(request);
     const ring = tenant.ring ?? (await this.#ring(tenant));
     this.#freshCount += 1;
     // A flight of its own: nobody joins it, and a caller who gives up leaves nothing behind that is not wiped.
@@ -140,7 +140,7 @@ export class TenantKeys {
   /** Wraps a key anew, for all of the tenant's keys. Nobody shares the call, so the caller's signal ends it. */
   async rewrap(request: KeyRequest, key: TenantKey): Promise<{ entries: readonly EncryptedDataKey[]; info: KeyInfo }> {
     const { tenant, context, signal } = request;
-    sinceNow(tenant);
+    sinceNow(request);
     const ring = tenant.ring ?? (await this.#ring(tenant));
     return await this.#source.rewrap({ tenant, ring, context }, key, signal);
   }
@@ -150,7 +150,7 @@ export class TenantKeys {
    * Throws the public failure.
    */
   async warm(tenant: Tenant, whole: Pick<Whose, 'context'> & WrappedForms): Promise<void> {
-    sinceNow(tenant);
+    sinceNow({ tenant, context: whole.context });
     const ring = (tenant.ring ?? (await this.#ring(tenant))).background;
     const { context, entries, entriesBytes } = whole;
     const first = ring.firstToOwn(entries);
@@ -278,10 +278,11 @@ export class TenantKeys {
 }
 
 /** The epoch at which a request begins. Throws the public failure while the tenant's current key may not be used. */
-function sinceNow({ current }: Tenant): { readonly watch: Tenant['current']; readonly epoch: number } {
+function sinceNow({ tenant: { current }, context }: Pick<KeyRequest, 'tenant' | 'context'>): UseTerms['since'] {
   try {
     current.expectUsable();
   } catch (error) {
+    current.wantedUnder(context);
     throw kmsFailure(error);
   }
   return { watch: current, epoch: current.epoch };

@@ -132,6 +132,11 @@ export class KeyWatch implements Disposable {
     }
   }
 
+  /** Somebody wants to use it under this context: where nothing is known that it wrapped, the canary can ask under it. */
+  wantedUnder(context: EncryptionContext): void {
+    if (this.sample === undefined || !('entry' in this.sample)) this.sample = { context };
+  }
+
   /** How it is asked from now on. */
   set terms(terms: WatchTerms) {
     const before = this.#terms.intervalMs;

@@ -26,10 +26,6 @@ export function watched(
   const sampleOf = (entry: EncryptedDataKey, context: EncryptionContext, plaintext: SecretBytes): Wrapped => ({
     ...{ entry: copyOfEntry(entry), context, hash: hashOf(plaintext) },
   });
-  /** Where nothing better is known, the canary can ask under the same context. */
-  const askedUnder = (context: EncryptionContext): void => {
-    watch.sample ??= { context };
-  };
   const hasWrapped = (): boolean => watch.sample !== undefined && 'entry' in watch.sample;
   const sawWrap = (entry: EncryptedDataKey): EncryptedDataKey => {
     canary.sawWrap(told.describe(entry).keyVersion);
@@ -41,19 +37,19 @@ export function watched(
       return told.answers;
     },
     async generate(request) {
-      askedUnder(request.context);
+      watch.wantedUnder(request.context);
       const made = await told.generate(request);
       watch.sample = sampleOf(sawWrap(made.entry), request.context, made.plaintext);
       return made;
     },
     async wrap(request) {
-      askedUnder(request.context);
+      watch.wantedUnder(request.context);
       const entry = sawWrap(await told.wrap(request));
       watch.sample = sampleOf(entry, request.context, request.plaintext);
       return entry;
     },
     async unwrap(request) {
-      askedUnder(request.context);
+      watch.wantedUnder(request.context);
       const sentAt = clock.monotonic();
       const plaintext = await told.unwrap(request);
       if (canary.isCurrent(told.describe(request.entry).keyVersion)) watch.proven(sentAt);

@@ -98,7 +98,9 @@ describe('the file of refusals', () => {
     const text = await readFile(join(folder.path, 'refusals.json'), 'utf8');
     await writeFile(join(folder.path, 'refusals.json'), text.replace(/"hash":"[^"]*"/, '"hash":"AAAA"'));
     const read = await readRefusals(folder);
-    expect(read?.map(({ keyId, sample }) => [keyId, sample])).toEqual([[full.keyId, { context: full.sample?.context }]]);
+    expect(read?.map(({ keyId, sample }) => [keyId, sample])).toEqual([
+      [full.keyId, { context: full.sample?.context }],
+    ]);
   });
 
   it('has the last word in it, however fast they come', async () => {

@@ -1,0 +1,22 @@
+/** The engine over key services in memory, where chance gives each cached key a time of its own to be renewed. */
+import { KeyCache } from '../../src/dek/key-cache.ts';
+import type { Engine } from '../../src/operations/engine.ts';
+import type { TenantKey } from '../../src/operations/tenant-key.ts';
+import { TenantKeys } from '../../src/operations/tenant-keys.ts';
+import { FakeEngine } from './fake-engine.ts';
+import { seededRandom } from './seeded-random.ts';
+
+export class SpreadEngine extends FakeEngine {
+  override readonly cache: KeyCache<TenantKey>;
+  override readonly engine: Engine;
+
+  constructor(seed: number) {
+    super();
+    const { clock, registry, lifetime } = this;
+    this.cache = new KeyCache<TenantKey>({ clock, random: seededRandom(seed), maxBytes: 64 * 1024 * 1024 });
+    // A day has millions of events: none is kept.
+    const observer = { cacheAsked() {}, dekGenerated() {}, failedOver() {}, decryptionEnded() {} };
+    const keys = new TenantKeys({ cache: this.cache, clock, observer, lifetime: lifetime.signal });
+    this.engine = { registry, keys, clock, observer, access: () => true };
+  }
+}
