@@ -5,11 +5,16 @@ import type { AwsIdentity } from './identity.ts';
 
 /** More than the engine's own limit on concurrent calls, so that none waits here unseen. */
 const maxSockets = 128;
+/**
+ * How long a connection may be idle, in milliseconds. Node's agent heeds the time that a server announces in Keep-Alive
+ * only where it has a longer one of its own (24.21, `keepSocketAlive`); else it reuses what the server is closing.
+ */
+const idleMs = 60_000;
 
 /** The open connections of one client or of several. Disposing of them closes those that are idle. */
 export class AwsConnections implements Disposable {
-  readonly #http = new HttpAgent({ keepAlive: true, maxSockets });
-  readonly #https = new HttpsAgent({ keepAlive: true, maxSockets });
+  readonly #http = new HttpAgent({ keepAlive: true, maxSockets, timeout: idleMs });
+  readonly #https = new HttpsAgent({ keepAlive: true, maxSockets, timeout: idleMs });
 
   /**
    * Settings for a client of the SDK. Without `throwOnRequestTimeout` a request that is over its time only causes a

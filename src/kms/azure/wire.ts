@@ -14,17 +14,19 @@ type Response = Awaited<ReturnType<HttpClient['sendRequest']>>;
 
 /** More than the engine's own limit on concurrent calls, so that none waits here unseen. */
 const maxSockets = 128;
+/** How long a connection may be idle, in milliseconds; the service's own word in Keep-Alive counts where it is less. */
+const idleMs = 60_000;
 /** Largest answer in bytes; the largest honest one, the description of a key, has a few kilobytes. */
 const maxAnswer = 1 << 20;
 
 /** The open connections of one client or of several. Disposing of it closes those that are idle. */
 export class AzureWire implements HttpClient, Disposable {
-  readonly #http = new HttpAgent({ keepAlive: true, maxSockets });
+  readonly #http = new HttpAgent({ keepAlive: true, maxSockets, timeout: idleMs });
   readonly #https: HttpsAgent;
 
   /** `ca`: authorities in PEM that are trusted in place of the machine's own. */
   constructor(ca?: string) {
-    this.#https = new HttpsAgent({ keepAlive: true, maxSockets, ...(ca !== undefined && { ca }) });
+    this.#https = new HttpsAgent({ keepAlive: true, maxSockets, timeout: idleMs, ...(ca !== undefined && { ca }) });
   }
 
   /** Sends a request of a library, and notes in the exchange under way what became of it. */

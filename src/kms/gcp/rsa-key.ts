@@ -85,7 +85,7 @@ export class RsaKey implements Disposable {
       const plaintext = bytesOf(answer.plaintext);
       if (plaintext === undefined) return undefined;
       const secret = SecretBytes.adopt(plaintext);
-      if (answer.verifiedCiphertextCrc32c && fits(plaintext, answer.plaintextCrc32c)) return secret;
+      if (answer.verifiedCiphertextCrc32c && fits(secret.reveal(), answer.plaintextCrc32c)) return secret;
       secret[Symbol.dispose]();
       return undefined;
     });

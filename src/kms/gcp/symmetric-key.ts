@@ -71,7 +71,7 @@ export class SymmetricKey {
       const plaintext = bytesOf(answer.plaintext);
       if (plaintext === undefined) return undefined;
       const secret = SecretBytes.adopt(plaintext);
-      if (fits(plaintext, answer.plaintextCrc32c)) return secret;
+      if (fits(secret.reveal(), answer.plaintextCrc32c)) return secret;
       secret[Symbol.dispose]();
       return undefined;
     });

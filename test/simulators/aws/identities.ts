@@ -67,6 +67,8 @@ export function newUniqueId(prefix: string): string {
 
 /** All credentials that are or were valid. */
 export class CredentialStore {
+  /** No session lasts longer, in seconds, whatever was asked for: a switch for tests that cannot wait for 900 s. */
+  longestSessionSeconds = Number.POSITIVE_INFINITY;
   readonly #byAccessKey = new Map<string, StoredCredentials>();
 
   /** Makes credentials; with `expiresAt` (milliseconds since 1970) temporary ones that need their session token. */
@@ -92,10 +94,12 @@ export class CredentialStore {
     this.#byAccessKey.delete(accessKeyId);
   }
 
-  /** Ends every session now; users' own keys stay. */
-  expireSessions(now: number): void {
+  /** Ends every session now, or those of one role; users' own keys stay. */
+  expireSessions(now: number, role?: Role): void {
     for (const stored of this.#byAccessKey.values()) {
-      if (stored.expiresAt !== undefined) stored.expiresAt = Math.min(stored.expiresAt, now);
+      const { principal, expiresAt } = stored;
+      const isMeant = role === undefined || (principal.kind === 'session' && principal.role === role);
+      if (expiresAt !== undefined && isMeant) stored.expiresAt = Math.min(expiresAt, now);
     }
   }
 }

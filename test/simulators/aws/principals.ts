@@ -43,6 +43,8 @@ export interface SimulatedRole {
   setPermissions(permissions: PolicySource): void;
   /** Makes a session as AWS's own services do for what runs there, instances and pods, whatever the trust policy says. */
   session(options: { name: string; seconds: number }): SessionCredentials;
+  /** Ends its sessions at once, as time would. */
+  expireSessions(): void;
   /** Deletes the role; its sessions are invalid from now on. */
   remove(): void;
 }
@@ -98,6 +100,7 @@ function administratorsView(role: Role, cloud: SimulatedCloud): SimulatedRole {
       const { sessionToken = '' } = credentials;
       return { ...credentials, sessionToken, expiration: new Date(expiresAt) };
     },
+    expireSessions: () => cloud.credentials.expireSessions(cloud.now(), role),
     remove: () => {
       role.removed = true;
       if (cloud.roles.get(role.arn) === role) cloud.roles.delete(role.arn);

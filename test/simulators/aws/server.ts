@@ -61,6 +61,8 @@ export interface AwsSimulator extends AsyncDisposable {
   setRateLimit(perSecond: number | undefined): void;
   /** Ends all sessions at once, as time would. */
   expireSessions(): void;
+  /** Lets sessions that begin from now on last so long at most, though more was asked for: 900 s are the least at AWS. */
+  setLongestSession(seconds: number): void;
 }
 
 const platformAccount = '123456789012';
@@ -115,6 +117,9 @@ function administration(
     trustFor,
     setRateLimit: (perSecond) => cloud.rateLimit.set(perSecond),
     expireSessions: () => cloud.credentials.expireSessions(now()),
+    setLongestSession: (seconds) => {
+      cloud.credentials.longestSessionSeconds = seconds;
+    },
   };
 }
 

@@ -52,7 +52,7 @@ export function startSession(
     ...(sessionPolicy && { sessionPolicy }),
   };
   // STS tells whole seconds, so the session ends with the second that it tells.
-  const expiresAt = (Math.floor(now / 1000) + seconds) * 1000;
+  const expiresAt = (Math.floor(now / 1000) + Math.min(seconds, credentials.longestSessionSeconds)) * 1000;
   const issued = credentials.issue(principal, expiresAt);
   return { credentials: issued, expiresAt, principal, ...(packedPercent !== undefined && { packedPercent }) };
 }
