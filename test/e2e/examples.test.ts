@@ -63,11 +63,15 @@ beforeAll(async () => {
 });
 afterAll(() => daemon[Symbol.asyncDispose]());
 
-test('serve --dev prints the examples with the address that it serves', () => {
-  const printed = daemon
-    .output()
-    .split('\n')
-    .map((line) => line.trim());
+test('serve --dev prints the examples with the address that it serves', async () => {
+  const lines = () =>
+    daemon
+      .output()
+      .split('\n')
+      .map((line) => line.trim());
+  // It is ready a moment before its first words have come through the pipe.
+  await expect.poll(lines).toContain('Stop with Ctrl-C.');
+  const printed = lines();
   expect(printed).toContain(`npx node examples/node/roundtrip.ts ${daemon.tcp}`);
   expect(printed).toContain(`python3 examples/python/roundtrip.py ${daemon.tcp}`);
   expect(printed).toContain(`${daemon.tcp} keyproxy.v1.KeyProxy/Encrypt`);
