@@ -12,8 +12,10 @@ import type { KeyWatches } from '../tenants/tenant.ts';
 import { watched } from '../tenants/watched.ts';
 import type { KeyOpener } from './key-services.ts';
 
-interface CircuitName {
+/** The calls to one key of a tenant, which fail at once while its service gives no answer. */
+export interface Circuit {
   readonly tenant: TenantId;
+  /** The part of the key: `current`, `replica 1`, `retired 1` and so on. */
   readonly key: string;
   readonly provider: string;
 }
@@ -31,10 +33,12 @@ export interface OpenRingOptions {
   readonly services: KeyOpener;
   readonly clock: Clock;
   readonly watches: KeyWatches;
+  /** Whether the tenant has not been replaced or removed. */
+  readonly isServed: () => boolean;
   /** Told of every call to a key service. */
   readonly report: (call: KmsCall) => void;
   /** Told when a key's service has gone silent, and when it answers again. */
-  readonly onCircuit: (circuit: CircuitName, state: 'open' | 'closed') => void;
+  readonly onCircuit: (circuit: Circuit, state: 'open' | 'closed') => void;
 }
 
 /** Opens all of them, or none: what was opened is closed again where one fails. */
@@ -48,7 +52,8 @@ export async function openRing(config: TenantConfig, options: OpenRingOptions): 
   const replicas = await numbered(config.replicas, 'replica');
   const retired = await numbered(config.retired, 'retired');
   opened.move();
-  for (const key of [current, ...replicas, ...retired]) key.attach();
+  // The watches outlive the tenant: one that was replaced while its keys were being opened must not take them over.
+  if (options.isServed()) for (const key of [current, ...replicas, ...retired]) key.attach();
   const by = (way: 'live' | 'background'): RingKeys => ({
     current: current[way],
     replicas: replicas.map((key) => key[way]),
@@ -63,7 +68,7 @@ async function openKey(
   { services, clock, report, onCircuit, part, watch }: OpenRingOptions & { part: string; watch: KeyWatch },
 ): Promise<WatchedKey> {
   const { tenantId, limits } = config;
-  const circuit: CircuitName = { tenant: tenantId, key: part, provider: key.provider };
+  const circuit: Circuit = { tenant: tenantId, key: part, provider: key.provider };
   const canary = new Canary({ clock, tenantId, watch });
   const opened = await services.open(key, {
     tenantId,

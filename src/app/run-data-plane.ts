@@ -65,6 +65,7 @@ function announce({ config, isDevelopment }: RunOptions, plane: DataPlane, log: 
 function warmUp(plane: DataPlane, log: Log): void {
   setImmediate(async () => {
     for (const tenant of [...plane.registry.all()]) {
+      if (!tenant.isServed) continue;
       await tenant.keys().catch(() => {
         log.error({ tenant: tenant.id }, "a tenant's key could not be opened; calls for it fail until it can");
       });

@@ -11,7 +11,7 @@ import type { KeyChange, KeyWatch } from '../tenants/key-watch.ts';
 import type { TenantRegistry } from '../tenants/registry.ts';
 import { type Contact, type KeyWatches, Tenant } from '../tenants/tenant.ts';
 import type { KeyOpener } from './key-services.ts';
-import { openRing } from './open-ring.ts';
+import { type Circuit, openRing } from './open-ring.ts';
 import { type KnownRefusal, TenantWatches } from './tenant-watches.ts';
 
 const dayMs = 24 * 60 * 60 * 1000;
@@ -20,14 +20,6 @@ const dayMs = 24 * 60 * 60 * 1000;
 const lingerMs = 60_000;
 /** Between two attempts to open keys that are refused: until they are open nobody can ask whether they still are. */
 const reopenMs = 30_000;
-
-/** The calls to one key of a tenant, which fail at once while its service gives no answer. */
-export interface Circuit {
-  readonly tenant: TenantId;
-  /** The part of the key: `current`, `replica 1`, `retired 1` and so on. */
-  readonly key: string;
-  readonly provider: string;
-}
 
 /** Something happened to a key of a tenant; what was cached under it is wiped already where it was a no. */
 export interface TenantKeyChange {
@@ -95,6 +87,8 @@ export class TenantSet implements AsyncDisposable {
     const tenant = this.#build(config, before);
     const { cacheTtlMs: ttlMs, cacheMaxEntries: maxEntries } = tenant.settings;
     cache.admit(tenant.id, { ttlMs, maxEntries, callsPerSecond: config.limits.kmsCallsPerSecond });
+    // A key that was refused in another part says no to the whole tenant now.
+    if (tenant.current.state.kind === 'refused') cache.clear(tenant.id, 'refused');
     const older = registry.put(tenant);
     if (older !== undefined) this.#retire(older);
     // What the older one has open is handed on before it goes: a login that nobody uses ends, and a secret id that is
@@ -118,7 +112,7 @@ export class TenantSet implements AsyncDisposable {
   #build(config: TenantConfig, before: Tenant | undefined): Tenant {
     const contact: Contact = before?.contact ?? {};
     const watches = this.#watches.of(config);
-    return new Tenant({
+    const tenant: Tenant = new Tenant({
       id: config.tenantId,
       provider: config.key.provider,
       keyIds: [keyIdOf(config.key), ...[...config.replicas, ...config.retired].map(keyIdOf)],
@@ -136,11 +130,15 @@ export class TenantSet implements AsyncDisposable {
       contact,
       watches,
       ...(before && { figures: before.figures }),
-      openKeys: this.#opener(config, { contact, watches }),
+      openKeys: this.#opener(config, { contact, watches, isServed: () => tenant.isServed }),
     });
+    return tenant;
   }
 
-  #opener(config: TenantConfig, { contact, watches }: { contact: Contact; watches: KeyWatches }) {
+  #opener(
+    config: TenantConfig,
+    { contact, watches, isServed }: { contact: Contact; watches: KeyWatches; isServed: () => boolean },
+  ) {
     const { services, onKmsCall, onCircuit, clock } = this.#options;
     const circuits = new Set<Circuit>();
     this.#openCircuits.set(config.tenantId, circuits);
@@ -149,6 +147,7 @@ export class TenantSet implements AsyncDisposable {
         services,
         clock,
         watches,
+        isServed,
         report(call) {
           if (call.outcome === 'ok') contact.lastSuccess = clock.now();
           if (call.outcome === 'refusal') contact.lastRefusal = clock.now();

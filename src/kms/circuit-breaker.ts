@@ -117,7 +117,7 @@ export class CircuitBreaker {
   failed(error: unknown, signal: AbortSignal): void {
     if (error instanceof KmsError && error.fault.kind === 'data') this.#learntNothing();
     else if (error instanceof KmsError && error.fault.kind !== 'outage') this.answered();
-    else if (isSilence(error) && !gaveUp(signal)) this.#outage(error.details);
+    else if (isNoAnswer(error) && !gaveUp(signal)) this.#outage(error.details);
     else if (this.#state.kind === 'half-open') this.#open(this.#state.pauseMs, this.#state.last);
   }
 
@@ -145,7 +145,7 @@ export class CircuitBreaker {
   }
 }
 
-function isSilence(error: unknown): error is KmsError {
+function isNoAnswer(error: unknown): error is KmsError {
   return error instanceof KmsError && error.fault.kind === 'outage' && error.fault.reason === 'KEY_SERVICE_UNAVAILABLE';
 }
 

@@ -11,8 +11,15 @@ export type Around = <T>(
   call: (signal: AbortSignal) => Promise<T>,
 ) => Promise<T>;
 
-/** The same key service with `around` around each of its calls. Takes `service` over. */
-export function decorated(service: KeyService, around: Around): KeyService {
+/**
+ * The same key service with `around` around each of its calls. Takes `service` over; `close` closes it, in its own way
+ * where it is given.
+ */
+export function decorated(
+  service: KeyService,
+  around: Around,
+  close: () => PromiseLike<void> = () => service[Symbol.asyncDispose](),
+): KeyService {
   const { rewrap, inspect } = service;
   return {
     provider: service.provider,
@@ -30,6 +37,6 @@ export function decorated(service: KeyService, around: Around): KeyService {
         around('rewrap', request.signal, (signal) => rewrap.call(service, { ...request, signal })),
     }),
     ...(inspect && { inspect: (request: Parameters<typeof inspect>[0]) => inspect.call(service, request) }),
-    [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => await close(),
   };
 }

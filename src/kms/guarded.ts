@@ -14,7 +14,7 @@ import { decorated } from './decorated.ts';
 import type { KeyService } from './key-service.ts';
 import { withRetries } from './retry.ts';
 
-/** A key's service by the way that leads to it. Disposing of it closes the service. */
+/** A key's service by the way that leads to it. Disposing of it, or of `live` or `background`, closes the service. */
 export interface GuardedKey extends AsyncDisposable {
   readonly live: KeyService;
   readonly background: KeyService;
@@ -48,7 +48,11 @@ export function guarded(
     ...{ provider: calls.provider, clock, callsPerSecond, concurrency },
     maxWaitMs: timeoutMs,
   });
-  const behind = withBreaker(calls, breaker);
+  const close = async () => {
+    budget[Symbol.dispose]();
+    await calls[Symbol.asyncDispose]();
+  };
+  const behind = decorated(withBreaker(calls, breaker), (_operation, signal, call) => call(signal), close);
   const way = (urgency: Urgency): KeyService => {
     const admit = async (signal: AbortSignal): Promise<Slot> => {
       expectUsable();
@@ -76,9 +80,6 @@ export function guarded(
     live: way('live'),
     background: way('background'),
     canary,
-    async [Symbol.asyncDispose]() {
-      budget[Symbol.dispose]();
-      await calls[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: close,
   };
 }

@@ -92,7 +92,8 @@ export class TenantKeys {
       this.#source.unwrap({ tenant, ring, context }, owned, forms.entries),
     );
     const keep = () => {
-      if (!this.#options.cache.has(name)) this.#keep(tenant, name, lease);
+      const there = this.#options.cache.peek(name);
+      if (there === undefined || !maySpeakFor(there, tenant)) this.#keep(tenant, name, lease);
     };
     return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, ring, since, keep });
   }
@@ -114,6 +115,10 @@ export class TenantKeys {
     }
     const name = dekName(tenant, first, { entriesBytes, context });
     const hit = this.#options.cache.get(name);
+    if (hit !== undefined && !maySpeakFor(hit.lease.value, tenant)) {
+      hit.lease[Symbol.dispose]();
+      return { owned: ring.owned(entries), name };
+    }
     if (hit === undefined) return { owned: ring.owned(entries), name };
     this.#asked(request, 'hit');
     if (hit.isDue) this.#renew(request.tenant, ring, name, hit);
@@ -140,7 +145,7 @@ export class TenantKeys {
   /** Wraps a key anew, for all of the tenant's keys. Nobody shares the call, so the caller's signal ends it. */
   async rewrap(request: KeyRequest, key: TenantKey): Promise<{ entries: readonly EncryptedDataKey[]; info: KeyInfo }> {
     const { tenant, context, signal } = request;
-    sinceNow(request);
+    expectServed(request);
     const ring = tenant.ring ?? (await this.#ring(tenant));
     return await this.#source.rewrap({ tenant, ring, context }, key, signal);
   }
@@ -150,7 +155,7 @@ export class TenantKeys {
    * Throws the public failure.
    */
   async warm(tenant: Tenant, whole: Pick<Whose, 'context'> & WrappedForms): Promise<void> {
-    sinceNow({ tenant, context: whole.context });
+    expectServed({ tenant, context: whole.context });
     const ring = (tenant.ring ?? (await this.#ring(tenant))).background;
     const { context, entries, entriesBytes } = whole;
     const first = ring.firstToOwn(entries);
@@ -277,15 +282,29 @@ export class TenantKeys {
   }
 }
 
-/** The epoch at which a request begins. Throws the public failure while the tenant's current key may not be used. */
-function sinceNow({ tenant: { current }, context }: Pick<KeyRequest, 'tenant' | 'context'>): UseTerms['since'] {
+/** Throws the public failure while the tenant's current key may not be used. */
+function expectServed({ tenant: { current }, context }: Pick<KeyRequest, 'tenant' | 'context'>): void {
   try {
     current.expectUsable();
   } catch (error) {
     current.wantedUnder(context);
     throw kmsFailure(error);
   }
+}
+
+/** The epoch at which a request begins. Throws the public failure while the tenant's current key may not be used. */
+function sinceNow(request: Pick<KeyRequest, 'tenant' | 'context'>): UseTerms['since'] {
+  expectServed(request);
+  const { current } = request.tenant;
   return { watch: current, epoch: current.epoch };
+}
+
+/**
+ * Whether what a replica or a retired key opened may be given out. Where that key's service has been silent for too long
+ * it may not, and another key may open it anew; it stays where it is, since silence wipes nothing.
+ */
+function maySpeakFor({ openedBy }: TenantKey, tenant: Tenant): boolean {
+  return openedBy === tenant.current || openedBy.state.kind === 'active';
 }
 
 function isSameKey(a: TenantKey, b: TenantKey): boolean {

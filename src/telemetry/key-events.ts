@@ -15,7 +15,7 @@ type KeyEvent =
   | ({ readonly kind: 'refused'; readonly unprovenMs: number } & RefusalEvent)
   | ({ readonly kind: 'recovered' } & RefusalEvent)
   | { readonly kind: 'unproven' | 'proven' }
-  | { readonly kind: 'unclear'; readonly error: unknown };
+  | { readonly kind: 'unclear'; readonly failure?: { readonly message: string } };
 
 /** A key that something happened to. */
 interface KeyOfTenant {
@@ -53,16 +53,16 @@ export function keyEvents(metrics: Metrics, log: Log) {
         return;
       }
       case 'unproven':
-        log.error(about, 'a key service has not been heard for too long: nothing is served until it answers');
+        log.error(
+          about,
+          'a key service has not been heard for too long: nothing that its key opened is given out until it answers',
+        );
         return;
       case 'proven':
-        log.info(about, 'a key service was heard again: its tenant is served');
+        log.info(about, 'a key service was heard again: what its key opened is given out');
         return;
       case 'unclear':
-        log.warn(
-          { ...about, fault: change.error instanceof Error ? change.error.message : undefined },
-          'whether a key may be used cannot be asked',
-        );
+        log.warn({ ...about, fault: change.failure?.message }, 'whether a key may be used cannot be asked');
     }
   };
 }

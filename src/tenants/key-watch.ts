@@ -35,7 +35,7 @@ export type KeyChange =
   | { readonly kind: 'unproven' }
   | { readonly kind: 'proven' }
   /** The canary could not be asked, for a reason that is neither no nor silence. */
-  | { readonly kind: 'unclear'; readonly error: unknown };
+  | { readonly kind: 'unclear'; readonly failure?: KmsError };
 
 /** How often a key is asked, and for how long it may go without an answer, in milliseconds. */
 export interface WatchTerms {
@@ -98,6 +98,8 @@ export class KeyWatch implements Disposable {
   #ask: AskCanary | undefined;
   #asking: { readonly sentAt: number; readonly end: Promise<void> } | undefined;
   #askedAt = Number.NEGATIVE_INFINITY;
+  /** When the last call was sent that asked for the canary: only a proof that was sent after it makes that needless. */
+  #questionedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: KeyWatchOptions) {
     this.#options = options;
@@ -170,7 +172,7 @@ export class KeyWatch implements Disposable {
    * call alone, asks the canary.
    */
   failed(error: unknown, sentAt: number): void {
-    if (!(error instanceof KmsError)) return;
+    if (!(error instanceof KmsError) || this.#end.signal.aborted) return;
     const { fault } = error;
     if (fault.kind === 'refusal' && fault.keyWide && sentAt >= this.#provenAt) this.#refuse(error);
     else if (fault.kind === 'refusal') this.#askSoon(sentAt);
@@ -199,7 +201,8 @@ export class KeyWatch implements Disposable {
     // What only a canary's yes ends is asked for also where the last data key has run out meanwhile.
     if (this.#state.kind === 'active' && !this.#doubt.isRaised && !this.#options.isHolding()) return;
     // Traffic that has just proved the same makes the question needless.
-    if (!isRefused && !this.#doubt.isRaised && this.#pace.holdsFrom(this.#provenAt, this.#terms.intervalMs)) return;
+    const isOpen = isRefused || this.#doubt.isRaised || this.#questionedAt > this.#provenAt;
+    if (!isOpen && this.#pace.holdsFrom(this.#provenAt, this.#terms.intervalMs)) return;
     void this.ask();
   }
 
@@ -237,12 +240,23 @@ export class KeyWatch implements Disposable {
 
   #notYes(error: unknown): void {
     if (this.#end.signal.aborted) return;
-    const kind = error instanceof KmsError ? error.fault.kind : undefined;
-    if (!(error instanceof KmsError) || (kind !== 'refusal' && kind !== 'ambiguous' && kind !== 'outage')) {
-      this.#options.onChange({ kind: 'unclear', error });
-    } else if (kind === 'refusal') this.#refuse(error);
-    else if (kind === 'outage') this.#doubt.settleBy(error);
-    else if (this.#doubt.rise() === 'lasting') this.#refuse(error);
+    if (!(error instanceof KmsError)) {
+      this.#options.onChange({ kind: 'unclear' });
+      return;
+    }
+    switch (error.fault.kind) {
+      case 'refusal':
+        this.#refuse(error);
+        return;
+      case 'outage':
+        this.#doubt.settleBy(error);
+        return;
+      case 'ambiguous':
+        if (this.#doubt.rise() === 'lasting') this.#refuse(error);
+        return;
+      default:
+        this.#options.onChange({ kind: 'unclear', failure: error });
+    }
   }
 
   #refuse(error: KmsError): void {
@@ -261,6 +275,7 @@ export class KeyWatch implements Disposable {
 
   #askSoon(sentAt: number): void {
     if (this.#state.kind === 'refused') return;
+    this.#questionedAt = Math.max(this.#questionedAt, sentAt);
     if (this.#asking !== undefined && this.#asking.sentAt >= sentAt) return;
     const left = this.#askedAt + leastPauseMs - this.#now();
     if (left <= 0 && this.#asking === undefined) void this.ask();
@@ -274,7 +289,7 @@ export class KeyWatch implements Disposable {
     if (isYes) this.#pace.afterYes(sentAt, intervalMs);
     else if (this.#state.kind === 'refused') this.#pace.afterNo(intervalMs, leastPauseMs);
     else this.#pace.afterNo(intervalMs, intervalMs / 8);
-    if (this.#doubt.isRaised) this.#pace.notAfter(this.#doubt.endsAt);
+    if (this.#doubt.endsAt > this.#now()) this.#pace.notAfter(this.#doubt.endsAt);
     if (this.#state.kind === 'active' && this.#trustedAt !== undefined) {
       this.#pace.notAfter(this.#trustedAt + maxUnprovenMs);
     }
