@@ -58,6 +58,7 @@ function allEntries(bytes: Buffer): EncryptedDataKey[] {
   return entries;
 }
 
-function isRecord(value: unknown): value is Json {
+/** Whether a value of JSON is an object. */
+export function isRecord(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -100,7 +100,7 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
       },
     }),
   );
-  const refusalFile = state && stack.use(refusalFileOf(state.folder, tenants, log));
+  const refusalFile = state && stack.use(refusalFileOf({ folder: state.folder, clock }, tenants, log));
   const warmStart =
     state && stack.use(warmStartOf({ folder: state.folder, clock, random, registry, cache, keys }, log));
   const health = new Health([keyproxyService]);

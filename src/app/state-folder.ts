@@ -44,14 +44,16 @@ export class StateFolder {
     this.#written += 1;
     const next = join(this.path, `.${name}.${process.pid}.${this.#written}`);
     try {
-      await using file = await open(next, 'wx', 0o600);
-      await file.writeFile(text);
-      await file.sync();
+      {
+        await using file = await open(next, 'wx', 0o600);
+        await file.writeFile(text);
+        await file.sync();
+      }
+      await rename(next, join(this.path, name));
     } catch (error) {
       await rm(next, { force: true });
       throw error;
     }
-    await rename(next, join(this.path, name));
   }
 
   /** Takes away what earlier processes were killed in the middle of, one of the same process id among them perhaps. */

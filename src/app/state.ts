@@ -1,4 +1,5 @@
 /** What the daemon keeps on disk, put together: the refusals that are in force, and the wrapped keys of a warm start. */
+import type { Clock } from '../base/clock.ts';
 import type { DaemonConfig } from '../config/daemon-file.ts';
 import type { Log } from '../telemetry/log.ts';
 import { RefusalFile, readRefusals } from './refusal-file.ts';
@@ -25,9 +26,14 @@ export async function openState(config: DaemonConfig, log: Log): Promise<KeptSta
 }
 
 /** The file of refusals, kept in step with `tenants`. */
-export function refusalFileOf(folder: StateFolder, tenants: TenantSet, log: Log): RefusalFile {
+export function refusalFileOf(
+  { folder, clock }: { folder: StateFolder; clock: Clock },
+  tenants: TenantSet,
+  log: Log,
+): RefusalFile {
   return new RefusalFile({
     folder,
+    clock,
     current: () => tenants.refused(),
     onFailure: (error) =>
       log.error(

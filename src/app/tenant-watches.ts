@@ -3,8 +3,9 @@ import type { Clock } from '../base/clock.ts';
 import type { TenantId } from '../base/ids.ts';
 import type { TenantConfig } from '../config/tenant-file.ts';
 import { type KeyConfig, keyIdOf } from '../kms/key-config.ts';
-import { type KeyChange, KeyWatch, type Sample } from '../tenants/key-watch.ts';
+import { type KeyChange, KeyWatch } from '../tenants/key-watch.ts';
 import type { Refusal } from '../tenants/refusal.ts';
+import { Samples } from '../tenants/samples.ts';
 import type { KeyWatches } from '../tenants/tenant.ts';
 
 /** A key that was refused when it was written down. */
@@ -12,7 +13,7 @@ export interface KnownRefusal {
   readonly tenantId: TenantId;
   readonly keyId: string;
   readonly refusal: Refusal;
-  readonly sample?: Sample;
+  readonly samples: Samples;
 }
 
 export interface TenantWatchesOptions {
@@ -87,14 +88,15 @@ export class TenantWatches implements Disposable {
       ...{ provider: key.provider, keyId, clock, random, terms },
       isHolding: () => isHolding(tenantId, watch),
       onChange: (change) => onChange(tenantId, watch, change),
-      ...(earlier && { refusal: earlier.refusal, ...(earlier.sample && { sample: earlier.sample }) }),
+      samples: earlier?.samples ?? new Samples({ wrapped: [] }),
+      ...(earlier && { refusal: earlier.refusal }),
     });
     return watch;
   }
 }
 
 /** What is to be remembered of a key: its refusal, if it is refused. */
-function knownOf(tenantId: TenantId, { keyId, state, sample }: KeyWatch): KnownRefusal[] {
+function knownOf(tenantId: TenantId, { keyId, state, samples }: KeyWatch): KnownRefusal[] {
   if (state.kind !== 'refused') return [];
-  return [{ tenantId, keyId, refusal: state.refusal, ...(sample && { sample }) }];
+  return [{ tenantId, keyId, refusal: state.refusal, samples }];
 }

@@ -287,7 +287,7 @@ function expectServed({ tenant: { current }, context }: Pick<KeyRequest, 'tenant
   try {
     current.expectUsable();
   } catch (error) {
-    current.wantedUnder(context);
+    current.samples.wantedUnder(context);
     throw kmsFailure(error);
   }
 }

@@ -13,7 +13,8 @@ import type { TenantId } from '../base/ids.ts';
 import type { SecretBytes } from '../base/secret.ts';
 import { KmsError } from '../kms/fault.ts';
 import type { KeyService } from '../kms/key-service.ts';
-import type { KeyWatch, Wrapped } from './key-watch.ts';
+import type { KeyWatch } from './key-watch.ts';
+import type { Wrapped } from './samples.ts';
 
 export interface CanaryOptions {
   readonly clock: Clock;
@@ -73,15 +74,29 @@ export class Canary {
   async ask(service: KeyService, signal: AbortSignal): Promise<void> {
     const question = { service, signal };
     let said: KmsError | undefined;
-    for (const attempt of [this.#openMade, this.#openNew, this.#openSample, this.#openNewSample]) {
+    for (const attempt of this.#attempts(question)) {
       try {
-        if (await attempt.call(this, question)) return;
+        if (await attempt()) return;
       } catch (error) {
         if (!(error instanceof KmsError) || !mayBeOfThisOne(error)) throw error;
         said = error.fault.kind === 'refusal' ? error : (said ?? error);
       }
     }
     throw said ?? failed(service, 'NoCanary');
+  }
+
+  /** What is tried, one after the other, until something opens; each tells whether it did, or could not be tried. */
+  #attempts(question: Question): (() => Promise<boolean>)[] {
+    const { samples } = this.#options.watch;
+    return [
+      () => this.#openMade(question),
+      () => this.#openNew(question),
+      ...samples.wrapped.map((sample) => async () => {
+        await open(sample, question);
+        return true;
+      }),
+      ...samples.contexts().map((context) => () => this.#openUnder(context, question)),
+    ];
   }
 
   /** The canary that there is. Where it does not open it is forgotten. */
@@ -106,22 +121,12 @@ export class Canary {
     return true;
   }
 
-  /** Something that the key wrapped for data, in the place of a canary. */
-  async #openSample({ service, signal }: Question): Promise<boolean> {
-    const { sample } = this.#options.watch;
-    if (sample === undefined || !('entry' in sample)) return false;
-    await open(sample, { service, signal });
-    return true;
-  }
-
-  /** Something new under the same context: the version of the sample may have been disabled since, or there be none. */
-  async #openNewSample(question: Question): Promise<boolean> {
-    const { watch } = this.#options;
-    if (watch.sample === undefined) return false;
-    const made = await this.#make(watch.sample.context, question);
+  /** Something new under the context of data: the version of the samples may have been disabled since, or there be none. */
+  async #openUnder(context: EncryptionContext, question: Question): Promise<boolean> {
+    const made = await this.#make(context, question);
     if (made === undefined) return false;
     await open(made, question);
-    watch.sample = made;
+    this.#options.watch.samples.saw(made);
     return true;
   }
 

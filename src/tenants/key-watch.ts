@@ -11,13 +11,12 @@
  * sent: what was sent before a no, and says yes after it, proves nothing.
  */
 import type { Clock } from '../base/clock.ts';
-import type { EncryptedDataKey } from '../base/encrypted-data-key.ts';
-import type { EncryptionContext } from '../base/encryption-context.ts';
 import { KmsError } from '../kms/fault.ts';
 import type { ProviderName } from '../kms/key-service.ts';
 import { CanaryPace } from './canary-pace.ts';
 import { Doubt } from './doubt.ts';
 import { type Refusal, refusalBy } from './refusal.ts';
+import type { Samples } from './samples.ts';
 
 /** Whether a key may be used. */
 export type KeyState =
@@ -43,16 +42,6 @@ export interface WatchTerms {
   readonly maxUnprovenMs: number;
 }
 
-/** Something that a key wrapped, the context that it opens under, and a hash of what comes out. */
-export interface Wrapped {
-  readonly entry: EncryptedDataKey;
-  readonly context: EncryptionContext;
-  readonly hash: Buffer;
-}
-
-/** What a key was last used for: something that it wrapped, or no more than a context that it was asked under. */
-export type Sample = Wrapped | { readonly context: EncryptionContext };
-
 export interface KeyWatchOptions {
   readonly provider: ProviderName;
   readonly keyId: string;
@@ -65,8 +54,8 @@ export interface KeyWatchOptions {
   readonly onChange: (change: KeyChange) => void;
   /** A no that an earlier process heard. */
   readonly refusal?: Refusal;
-  /** What an earlier process saw the key wrap. */
-  readonly sample?: Sample;
+  /** What the key was used for, in this process or in an earlier one. */
+  readonly samples: Samples;
 }
 
 /** Asks the key's service whether the key may still be used; returns where it said yes, and throws everything else. */
@@ -78,8 +67,8 @@ const leastPauseMs = 1_000;
 export class KeyWatch implements Disposable {
   readonly provider: ProviderName;
   readonly keyId: string;
-  /** Where the canary cannot be made, this is opened in its place. */
-  sample: Sample | undefined;
+  /** Where the canary cannot be made, these are opened in its place. */
+  readonly samples: Samples;
   readonly #options: KeyWatchOptions;
   readonly #pace: CanaryPace;
   readonly #doubt: Doubt;
@@ -105,7 +94,7 @@ export class KeyWatch implements Disposable {
     this.#options = options;
     this.provider = options.provider;
     this.keyId = options.keyId;
-    this.sample = options.sample;
+    this.samples = options.samples;
     this.#terms = withRoomToAsk(options.terms);
     const { clock, random, refusal } = options;
     this.#state = refusal === undefined ? { kind: 'active' } : { kind: 'refused', refusal };
@@ -132,11 +121,6 @@ export class KeyWatch implements Disposable {
       case 'unproven':
         throw this.#unproven();
     }
-  }
-
-  /** Somebody wants to use it under this context: where nothing is known that it wrapped, the canary can ask under it. */
-  wantedUnder(context: EncryptionContext): void {
-    if (this.sample === undefined || !('entry' in this.sample)) this.sample = { context };
   }
 
   /** How it is asked from now on. */

@@ -6,7 +6,8 @@ import type { SecretBytes } from '../base/secret.ts';
 import { decorated } from '../kms/decorated.ts';
 import type { KeyService } from '../kms/key-service.ts';
 import { type Canary, hashOf } from './canary.ts';
-import type { KeyWatch, Wrapped } from './key-watch.ts';
+import type { KeyWatch } from './key-watch.ts';
+import type { Wrapped } from './samples.ts';
 
 /** The same key service, whose answers `watch` and `canary` learn from. Takes `service` over. */
 export function watched(
@@ -26,7 +27,6 @@ export function watched(
   const sampleOf = (entry: EncryptedDataKey, context: EncryptionContext, plaintext: SecretBytes): Wrapped => ({
     ...{ entry: copyOfEntry(entry), context, hash: hashOf(plaintext) },
   });
-  const hasWrapped = (): boolean => watch.sample !== undefined && 'entry' in watch.sample;
   const sawWrap = (entry: EncryptedDataKey): EncryptedDataKey => {
     canary.sawWrap(told.describe(entry).keyVersion);
     return entry;
@@ -37,23 +37,23 @@ export function watched(
       return told.answers;
     },
     async generate(request) {
-      watch.wantedUnder(request.context);
+      watch.samples.wantedUnder(request.context);
       const made = await told.generate(request);
-      watch.sample = sampleOf(sawWrap(made.entry), request.context, made.plaintext);
+      watch.samples.saw(sampleOf(sawWrap(made.entry), request.context, made.plaintext));
       return made;
     },
     async wrap(request) {
-      watch.wantedUnder(request.context);
+      watch.samples.wantedUnder(request.context);
       const entry = sawWrap(await told.wrap(request));
-      watch.sample = sampleOf(entry, request.context, request.plaintext);
+      watch.samples.saw(sampleOf(entry, request.context, request.plaintext));
       return entry;
     },
     async unwrap(request) {
-      watch.wantedUnder(request.context);
+      watch.samples.wantedUnder(request.context);
       const sentAt = clock.monotonic();
       const plaintext = await told.unwrap(request);
       if (canary.isCurrent(told.describe(request.entry).keyVersion)) watch.proven(sentAt);
-      if (!hasWrapped()) watch.sample = sampleOf(request.entry, request.context, plaintext);
+      if (!watch.samples.has(request.context)) watch.samples.saw(sampleOf(request.entry, request.context, plaintext));
       return plaintext;
     },
     ...(rewrap && {

@@ -17,6 +17,7 @@ import { TenantKeys } from '../../src/operations/tenant-keys.ts';
 import { unwrap } from '../../src/operations/unwrap.ts';
 import { KeyWatch } from '../../src/tenants/key-watch.ts';
 import { TenantRegistry } from '../../src/tenants/registry.ts';
+import { Samples } from '../../src/tenants/samples.ts';
 import { type KeyWatches, Tenant, type TenantSettings } from '../../src/tenants/tenant.ts';
 import { FakeClock } from './fake-clock.ts';
 import type { FakeKeyService } from './fake-key-service.ts';
@@ -170,6 +171,7 @@ export function unaskedWatches(clock: Clock, keys: readonly { readonly keyId: st
       new KeyWatch({
         ...{ provider: 'local', keyId, clock, random: () => 0.5 },
         terms: { intervalMs: 60_000, maxUnprovenMs: 86_400_000 },
+        samples: new Samples({ wrapped: [] }),
         isHolding: () => false,
         onChange: () => {},
       }),

@@ -127,16 +127,16 @@ export function questionsOf(cell: Cell): CellQuestions {
 
 /**
  * The calls of one question to the canary. One that there is, is opened; where none is, one is made and opened. What may
- * be at fault itself is gone around: by one that is made anew, by what was wrapped for data, and by something that is
- * made in the same way as that.
+ * be at fault itself is gone around: by one that is made anew, by what was wrapped for data under each of its `contexts`,
+ * and by something that is made in the same way as that.
  */
-export function canaryCalls(answer: AnswerKind, isMade: boolean): Calls {
+export function canaryCalls(answer: AnswerKind, isMade: boolean, contexts = 1): Calls {
   const made = isMade ? 1 : 0;
   if (!answers[answer].isTriedAgain) {
     return isMade ? { unwrap: 1, generate: 0 } : { unwrap: answer === 'ok' ? 1 : 0, generate: 1 };
   }
   // What is wrong with data alone does not keep a canary from being made, only from being opened.
-  return { unwrap: made + (answer === 'data' ? 3 : 1), generate: 2 };
+  return { unwrap: made + (answer === 'data' ? 1 + 2 * contexts : contexts), generate: 1 + contexts };
 }
 
 export function nameOf({ tenant, cache, answer }: Cell): string {

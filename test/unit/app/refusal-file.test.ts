@@ -8,10 +8,13 @@ import type { KnownRefusal } from '../../../src/app/tenant-watches.ts';
 import { EncryptionContext } from '../../../src/base/encryption-context.ts';
 import { parseTenantId } from '../../../src/base/ids.ts';
 import { refusalFrom } from '../../../src/tenants/refusal.ts';
+import { Samples } from '../../../src/tenants/samples.ts';
 import { temporaryFolder } from '../../support/daemon.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 let parent: Awaited<ReturnType<typeof temporaryFolder>>;
 let folder: StateFolder;
+const clock = new FakeClock();
 beforeEach(async () => {
   parent = await temporaryFolder();
   folder = await StateFolder.at(parent.path);
@@ -19,6 +22,16 @@ beforeEach(async () => {
 afterEach(() => parent[Symbol.asyncDispose]());
 
 const bytes = (text: string) => Buffer.from(text);
+const contextOf = (purpose: string) =>
+  EncryptionContext.of([
+    ['tenant_id', 'a'],
+    ['purpose', purpose],
+  ]);
+const sampleUnder = (purpose: string) => ({
+  entry: { providerId: bytes('aws-kms'), providerInfo: bytes('arn'), ciphertext: bytes(`wrapped for ${purpose}`) },
+  context: contextOf(purpose),
+  hash: Buffer.alloc(32, 7),
+});
 const full: KnownRefusal = {
   tenantId: parseTenantId('a'),
   keyId: 'arn:aws:kms:us-east-1:123456789012:key/1',
@@ -29,21 +42,19 @@ const full: KnownRefusal = {
     providerCode: 'DisabledException',
     requestId: 'r-1',
   }),
-  sample: {
-    entry: { providerId: bytes('aws-kms'), providerInfo: bytes('arn'), ciphertext: bytes('wrapped') },
-    context: EncryptionContext.of([['tenant_id', 'a']]),
-    hash: Buffer.alloc(32, 7),
-  },
+  samples: new Samples({ wrapped: [sampleUnder('orders'), sampleUnder('invoices')], wanted: contextOf('refunds') }),
 };
 const bare: KnownRefusal = {
   tenantId: parseTenantId('..'),
   keyId: 'k',
   refusal: refusalFrom({ reason: 'ROLE_DENIED', since: 18, provider: 'vault' }),
+  samples: new Samples({ wrapped: [] }),
 };
 
 async function written(refusals: readonly KnownRefusal[]): Promise<void> {
   await using file = new RefusalFile({
     folder,
+    clock,
     current: () => refusals,
     onFailure: (error) => expect(error).toBeUndefined(),
   });
@@ -54,10 +65,12 @@ describe('the file of refusals', () => {
   it('brings back what was written', async () => {
     await written([full, bare]);
     const read = await readRefusals(folder);
-    expect(read?.map(({ tenantId, keyId, sample }) => ({ tenantId, keyId, sample }))).toEqual([
-      { tenantId: 'a', keyId: full.keyId, sample: full.sample },
-      { tenantId: '..', keyId: 'k', sample: undefined },
+    expect(read?.map(({ tenantId, keyId }) => ({ tenantId, keyId }))).toEqual([
+      { tenantId: 'a', keyId: full.keyId },
+      { tenantId: '..', keyId: 'k' },
     ]);
+    expect(read?.map(({ samples }) => samples.wrapped)).toEqual([full.samples.wrapped, []]);
+    expect(read?.map(({ samples }) => samples.wanted)).toEqual([full.samples.wanted, undefined]);
     expect(read?.map(({ refusal }) => [refusal.reason, refusal.since, refusal.error.fault])).toEqual([
       ['KEY_DISABLED', 17, { kind: 'refusal', reason: 'KEY_DISABLED', keyWide: true }],
       ['ROLE_DENIED', 18, { kind: 'refusal', reason: 'ROLE_DENIED', keyWide: true }],
@@ -93,20 +106,25 @@ describe('the file of refusals', () => {
     expect((await readRefusals(folder))?.map(({ tenantId }) => tenantId)).toEqual(['..']);
   });
 
-  it('keeps refusal and context where what it was to be asked with cannot be read', async () => {
+  it('keeps the refusal where what it was to be asked with cannot be read', async () => {
     await written([full]);
     const text = await readFile(join(folder.path, 'refusals.json'), 'utf8');
-    await writeFile(join(folder.path, 'refusals.json'), text.replace(/"hash":"[^"]*"/, '"hash":"AAAA"'));
-    const read = await readRefusals(folder);
-    expect(read?.map(({ keyId, sample }) => [keyId, sample])).toEqual([
-      [full.keyId, { context: full.sample?.context }],
-    ]);
+    const broken = text.replace(/"hash":"[^"]*"/, '"hash":"AAAA"').replace(/"wanted":"[^"]*"/, '"wanted":17');
+    await writeFile(join(folder.path, 'refusals.json'), broken);
+    const [read] = (await readRefusals(folder)) ?? [];
+    expect(read?.keyId).toBe(full.keyId);
+    expect([read?.samples.wrapped, read?.samples.wanted]).toEqual([[sampleUnder('invoices')], undefined]);
   });
 
   it('has the last word in it, however fast they come', async () => {
     let current: KnownRefusal[] = [];
     {
-      await using file = new RefusalFile({ folder, current: () => current, onFailure: () => expect.unreachable() });
+      await using file = new RefusalFile({
+        folder,
+        clock,
+        current: () => current,
+        onFailure: () => expect.unreachable(),
+      });
       for (let i = 0; i < 100; i++) {
         current = i % 2 === 0 ? [full] : [full, bare];
         file.changed();
@@ -115,18 +133,24 @@ describe('the file of refusals', () => {
     expect(await readRefusals(folder)).toHaveLength(2);
   });
 
-  it('says where it cannot be written, and tries again with the next change', async () => {
+  it('says where it cannot be written, and tries again by itself', async () => {
     const failures: unknown[] = [];
     const path = join(parent.path, 'gone');
     const gone = await StateFolder.at(path);
     await parent[Symbol.asyncDispose]();
-    const file = new RefusalFile({ folder: gone, current: () => [bare], onFailure: (error) => failures.push(error) });
+    await using file = new RefusalFile({
+      ...{ folder: gone, clock, current: () => [bare] },
+      onFailure: (error) => failures.push(error),
+    });
     file.changed();
-    await file[Symbol.asyncDispose]();
+    await expect.poll(() => failures.length).toBe(1);
+    await StateFolder.at(path);
+    await expect
+      .poll(() => {
+        clock.advance(2_000);
+        return readRefusals(gone);
+      })
+      .toHaveLength(1);
     expect(failures).toHaveLength(1);
-    const again = await StateFolder.at(path);
-    file.changed();
-    await file[Symbol.asyncDispose]();
-    expect(await readRefusals(again)).toHaveLength(1);
   });
 });

@@ -108,7 +108,8 @@ function callsDue(cell: Cell): Calls {
   const { isUnwrapped, isCanaryAsked } = questionsOf(cell);
   // One was made in the first interval, where there was one.
   const isMade = tenant !== 'unproven' && (cache === 'due' || cache === 'expired');
-  const canary = isCanaryAsked ? canaryCalls(answer, isMade) : { unwrap: 0, generate: 0 };
+  const contexts = tenant === 'unproven' && cache === 'absent' ? 2 : 1;
+  const canary = isCanaryAsked ? canaryCalls(answer, isMade, contexts) : { unwrap: 0, generate: 0 };
   return { unwrap: (isUnwrapped ? (attempts[answer] ?? 1) : 0) + canary.unwrap, generate: canary.generate };
 }
 
