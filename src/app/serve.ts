@@ -91,7 +91,8 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
       onCircuit: circuitEvents(log),
       onChange(tenant, change) {
         showState(tenant, change === 'served');
-        if (change === 'removed') refusalFile?.changed();
+        if (change === 'served') warmStart?.served(tenant);
+        else refusalFile?.changed();
       },
       onKeyChange(change) {
         showState(change.tenant, true);

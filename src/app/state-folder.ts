@@ -1,5 +1,5 @@
 /** The folder in which the daemon keeps what has to outlive it. Files in it are whole or not there. */
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StartupError } from './startup-error.ts';
 
@@ -58,8 +58,20 @@ export class StateFolder {
 
   /** Takes away what earlier processes were killed in the middle of, one of the same process id among them perhaps. */
   async #sweep(): Promise<void> {
+    const files = await this.list();
+    await Promise.all(files.filter(({ name }) => unfinished.test(name)).map(({ name }) => this.remove(name)));
+  }
+
+  /** The files, and when each was changed last, in milliseconds since 1970. */
+  async list(): Promise<{ readonly name: string; readonly changedAt: number }[]> {
     const names = await readdir(this.path).catch(() => []);
-    await Promise.all(names.filter((name) => unfinished.test(name)).map((name) => this.remove(name)));
+    const files = await Promise.all(
+      names.map(async (name) => {
+        const found = await stat(join(this.path, name)).catch(() => undefined);
+        return found === undefined ? [] : [{ name, changedAt: found.mtimeMs }];
+      }),
+    );
+    return files.flat();
   }
 
   /** Takes a file away, if it is there. */

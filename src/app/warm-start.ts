@@ -4,7 +4,7 @@
  * plaintext is ever on disk; what a file says is no more than a caller could send.
  */
 import { type Clock, pause, type Timer } from '../base/clock.ts';
-import type { TenantId } from '../base/ids.ts';
+import { isTenantId, type TenantId } from '../base/ids.ts';
 import type { KeyCache } from '../dek/key-cache.ts';
 import type { TenantKey } from '../operations/tenant-key.ts';
 import type { TenantKeys } from '../operations/tenant-keys.ts';
@@ -20,6 +20,8 @@ const version = 1;
 const saveEveryMs = 60_000;
 /** Longest wait before a tenant's first key is fetched, in milliseconds: nodes that restart together spread. */
 const spreadMs = 2_000;
+/** The file of a tenant that is not served any more is kept for this long, in milliseconds. */
+const forgottenMs = 7 * 24 * 3_600_000;
 /** Failures after which a tenant's keys are left to their first use: its service is not to be pressed. */
 const mostFailures = 3;
 
@@ -37,15 +39,22 @@ export interface WarmStartOptions {
   readonly onFailure: (tenant: TenantId, error: unknown) => void;
 }
 
+/** What is known of a tenant's file. */
+interface Known {
+  /** Ends when the file has been read: before that nothing is written in its place. */
+  readonly read: Promise<void>;
+  /** What it has that has not been fetched: it stays in there. */
+  left: readonly Kept[];
+  /** The state of the cache that it has. */
+  saved?: number;
+}
+
 export class WarmStart implements AsyncDisposable {
   readonly #options: WarmStartOptions;
   readonly #end = new AbortController();
-  /** The state of the cache that a tenant's file has. */
-  readonly #saved = new Map<TenantId, number>();
-  /** What a tenant's file has and has not been fetched: it stays in there. */
-  readonly #left = new Map<TenantId, readonly Kept[]>();
-  /** Ends when all files have been read: before that nothing is written in their place. */
-  #read: Promise<unknown> = Promise.resolve();
+  readonly #known = new Map<TenantId, Known>();
+  #isStarted = false;
+  #saving: Promise<void> | undefined;
   #timer: Timer | undefined;
 
   constructor(options: WarmStartOptions) {
@@ -54,57 +63,73 @@ export class WarmStart implements AsyncDisposable {
 
   /** Fetches what was in use before, and keeps the files in step from then on. Returns at once. */
   start(): void {
-    const read = this.#tenants().map((tenant) => this.#readFile(tenant).then((kept) => ({ tenant, kept })));
-    this.#read = Promise.all(read);
-    for (const each of read) void each.then(({ tenant, kept }) => this.#warm(tenant, kept));
+    this.#isStarted = true;
+    for (const tenant of this.#options.registry.all()) this.served(tenant);
+    void this.#sweep();
     this.#saveLater();
   }
 
-  /** Brings all files in step. */
-  async save(): Promise<void> {
-    await this.#read;
-    const tenants = this.#tenants();
-    for (const tenant of tenants) await this.#saveTenant(tenant);
-    for (const id of this.#saved.keys()) if (!tenants.some((tenant) => tenant.id === id)) await this.#forget(id);
+  /** A tenant is served, or has a new file: where it is the first time, what it used before is fetched. */
+  served(tenant: Tenant): void {
+    const { id, settings } = tenant;
+    if (!this.#isStarted || !settings.warmStart || this.#known.has(id)) return;
+    const read = this.#readFile(id).then((kept) => {
+      known.left = kept;
+    });
+    const known: Known = { left: [], read };
+    this.#known.set(id, known);
+    void known.read.then(() => this.#warm(id, known));
   }
 
-  /** Ends what is under way. */
+  /** Brings the files of all who have been served since the start in step; one saving at a time. */
+  save(): Promise<void> {
+    this.#saving ??= this.#saveAll().finally(() => {
+      this.#saving = undefined;
+    });
+    return this.#saving;
+  }
+
+  /** Ends what is under way. What is in the cache after it goes into no file. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end.abort(new Error('the daemon ends'));
     this.#timer?.[Symbol.dispose]();
+    await this.#saving;
   }
 
-  async #readFile(tenant: Tenant): Promise<readonly Kept[]> {
+  async #readFile(id: TenantId): Promise<readonly Kept[]> {
     try {
-      const rows = rowsOf((await this.#options.folder.read(fileOf(tenant.id))) ?? textOf([], version), version);
+      const rows = rowsOf((await this.#options.folder.read(fileOf(id))) ?? textOf([], version), version);
       if (rows === undefined) throw new Error('the file is not one of keyproxy, or of another version');
-      const kept = rows.map(formsOf).filter((forms) => forms !== undefined);
-      this.#left.set(tenant.id, kept);
-      return kept;
+      return rows.map(formsOf).filter((forms) => forms !== undefined);
     } catch (error) {
-      this.#options.onFailure(tenant.id, error);
+      this.#options.onFailure(id, error);
       return [];
     }
   }
 
-  async #warm(tenant: Tenant, kept: readonly Kept[]): Promise<void> {
+  async #warm(id: TenantId, known: Known): Promise<void> {
     const { clock, random, onWarmed } = this.#options;
-    if (kept.length === 0) return;
+    const all = known.left.length;
+    if (all === 0) return;
     try {
       await pause(clock, spreadMs * random(), this.#end.signal);
     } catch {
       return;
     }
-    await this.#fetch(tenant, kept);
-    onWarmed(tenant.id, { fetched: kept.length - (this.#left.get(tenant.id)?.length ?? 0), of: kept.length });
+    await this.#fetch(id, known);
+    onWarmed(id, { fetched: all - known.left.length, of: all });
   }
 
-  async #fetch(tenant: Tenant, kept: readonly Kept[]): Promise<void> {
+  /** Goes on with whoever has the tenant's name: its file may change meanwhile. */
+  async #fetch(id: TenantId, known: Known): Promise<void> {
+    const { registry, keys } = this.#options;
     const failed: Kept[] = [];
-    for (const [index, forms] of kept.entries()) {
-      if (this.#end.signal.aborted || !tenant.isServed || failed.length >= mostFailures) return;
-      await this.#options.keys.warm(tenant, forms).catch(() => failed.push(forms));
-      this.#left.set(tenant.id, [...failed, ...kept.slice(index + 1)]);
+    for (const forms of [...known.left]) {
+      const tenant = registry.find(id);
+      if (this.#end.signal.aborted || tenant === undefined || failed.length >= mostFailures) return;
+      const rest = known.left.slice(failed.length + 1);
+      await keys.warm(tenant, forms).catch(() => failed.push(forms));
+      known.left = [...failed, ...rest];
     }
   }
 
@@ -115,15 +140,25 @@ export class WarmStart implements AsyncDisposable {
     });
   }
 
-  async #saveTenant({ id, settings }: Tenant): Promise<void> {
+  async #saveAll(): Promise<void> {
+    for (const [id, known] of this.#known) {
+      await known.read;
+      if (this.#end.signal.aborted) return;
+      const tenant = this.#options.registry.find(id);
+      if (tenant?.settings.warmStart) await this.#saveTenant(tenant, known);
+      else await this.#forget(id);
+    }
+  }
+
+  async #saveTenant({ id, settings }: Tenant, known: Known): Promise<void> {
     const { cache, folder, onFailure } = this.#options;
     const changes = cache.changes(id);
-    if (this.#saved.get(id) === changes) return;
-    const kept = [...cache.values(id, 'dek'), ...(this.#left.get(id) ?? [])];
+    if (known.saved === changes) return;
+    const kept = [...cache.values(id, 'dek'), ...known.left];
     const rows = withoutTwins(kept.map(({ entries, context }) => keptForms(entries, context)));
     try {
       await folder.write(fileOf(id), textOf(rows.slice(0, settings.cacheMaxEntries), version));
-      this.#saved.set(id, changes);
+      known.saved = changes;
     } catch (error) {
       onFailure(id, error);
     }
@@ -131,19 +166,29 @@ export class WarmStart implements AsyncDisposable {
 
   /** A tenant that is gone, or has no warm start any more. */
   async #forget(id: TenantId): Promise<void> {
-    this.#saved.delete(id);
-    this.#left.delete(id);
+    this.#known.delete(id);
     await this.#options.folder.remove(fileOf(id)).catch((error) => this.#options.onFailure(id, error));
   }
 
-  #tenants(): Tenant[] {
-    return [...this.#options.registry.all()].filter((tenant) => tenant.settings.warmStart);
+  /** Files of tenants that went while no daemon ran. One whose file is bad for now has time to come back. */
+  async #sweep(): Promise<void> {
+    const { folder, registry, clock } = this.#options;
+    for (const { name, changedAt } of await folder.list()) {
+      const id = tenantOf(name);
+      if (id === undefined || registry.find(id) !== undefined || clock.now() - changedAt < forgottenMs) continue;
+      await folder.remove(name).catch(() => {});
+    }
   }
 }
 
 /** A tenant's id is a name that a file can have; the prefix keeps it apart from the other files. */
 function fileOf(id: TenantId): string {
   return `warm-${id}.json`;
+}
+
+function tenantOf(name: string): TenantId | undefined {
+  const [, id = ''] = /^warm-(.+)\.json$/.exec(name) ?? [];
+  return isTenantId(id) ? id : undefined;
 }
 
 /** What somebody asked for that was left to its first use is both in the cache and left. */

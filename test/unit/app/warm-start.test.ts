@@ -1,5 +1,5 @@
 /** Warm start: what was in use is fetched again behind everybody's back, and what could not be is not forgotten. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { StateFolder } from '../../../src/app/state-folder.ts';
@@ -41,6 +41,7 @@ function world(key: FakeKeyService, { file = more }: { file?: string } = {}) {
 
 async function used(key: FakeKeyService, count: number): Promise<Buffer[]> {
   const { engine, warmStart } = world(key);
+  warmStart.start();
   const made: Buffer[] = [];
   for (let i = 0; i < count; i++) {
     made.push((await engine.generate('a', { source: 2, context: { n: String(i) } })).wrappedDek);
@@ -67,6 +68,7 @@ describe('a warm start', () => {
     const key = new FakeKeyService('cmk-a');
     const secrets: Buffer[] = [];
     const { engine, warmStart } = world(key);
+    warmStart.start();
     for (let i = 0; i < 3; i++) {
       const made = await engine.generate('a', { source: 2, context: { n: String(i) } });
       if (made.plaintext !== undefined) secrets.push(Buffer.from(made.plaintext.reveal()));
@@ -146,5 +148,53 @@ describe('a warm start', () => {
     await warmed();
     expect(told).toHaveLength(1);
     expect(other.callCount).toBe(0);
+  });
+
+  it('saves nothing of what is left of a cache after its end, however long a saving takes', async () => {
+    const key = new FakeKeyService('cmk-a');
+    const { engine, warmStart, tenant } = world(key);
+    for (const id of ['b', 'c', 'd']) engine.watch({ id, current: new FakeKeyService(`cmk-${id}`), more });
+    warmStart.start();
+    for (const id of ['a', 'b', 'c', 'd']) await engine.generate(id, { source: 2 });
+    await warmStart.save();
+    for (const id of ['a', 'b', 'c', 'd']) await engine.generate(id, { source: 2 });
+    const saving = warmStart.save();
+    const disposed = warmStart[Symbol.asyncDispose]();
+    engine.cache[Symbol.dispose]();
+    await Promise.all([saving, disposed]);
+    for (const id of [tenant.id, 'b', 'c', 'd']) {
+      const { rows } = JSON.parse(await readFile(join(folder.path, `warm-${id}.json`), 'utf8'));
+      expect(rows.length).toBeGreaterThan(0);
+    }
+  });
+
+  it('finds what a tenant used before also where its file was bad at the start, and forgets a tenant that goes', async () => {
+    const key = new FakeKeyService('cmk-a');
+    await used(key, 3);
+    const { engine, warmStart, told, tenant } = world(new FakeKeyService('cmk-b'), { file: '' });
+    engine.tenants.remove(tenant.id);
+    warmStart.start();
+    warmStart.served(engine.watch({ current: key, more }));
+    for (let i = 0; i < 1_000 && told.length === 0; i++) {
+      await new Promise((done) => setTimeout(done, 2));
+      await engine.pass(500, 100);
+    }
+    expect(told).toEqual(['a 3 of 3']);
+    engine.tenants.remove(tenant.id);
+    await warmStart.save();
+    expect(await readdir(folder.path)).toEqual([]);
+  });
+
+  it('removes the files of tenants that nobody has served for a week, and no others', async () => {
+    const { engine, warmStart } = world(new FakeKeyService('cmk-a'));
+    const names = ['warm-a.json', 'warm-gone.json', 'warm-new.json', 'refusals.json'];
+    for (const name of names) await writeFile(join(folder.path, name), '{"version":1,"rows":[]}');
+    const old = new Date(engine.clock.now() - 8 * 86_400_000);
+    const young = new Date(engine.clock.now() - 6 * 86_400_000);
+    for (const name of names) await utimes(join(folder.path, name), old, name === 'warm-new.json' ? young : old);
+    warmStart.start();
+    await expect
+      .poll(() => readdir(folder.path).then((found) => found.toSorted()))
+      .toEqual(['refusals.json', 'warm-a.json', 'warm-new.json']);
   });
 });
