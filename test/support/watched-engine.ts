@@ -48,7 +48,7 @@ export class WatchedEngine extends FakeEngine {
 
   /** Serves a tenant, `a` where no other name is given, as the daemon would, in the place of one of the same name. */
   watch({ id = 'a', current, replicas = [], retired = [], more = '' }: WatchedTenant): Tenant {
-    for (const key of [current, ...replicas, ...retired]) this.#services.set(key.keyId, key);
+    this.provide(current, ...replicas, ...retired);
     const block = ({ keyId }: FakeKeyService) => `{ key_name: ${keyId}, key_file: none }`;
     const list = (keys: readonly FakeKeyService[]) =>
       keys.map((key) => `{ provider: local, local: ${block(key)} }`).join(', ');
@@ -67,6 +67,11 @@ ${more}`;
     const tenant = this.registry.find(config.tenantId);
     if (tenant === undefined) throw new Error('the tenant is not served');
     return tenant;
+  }
+
+  /** What is opened from now on under the names of these keys. */
+  provide(...keys: readonly FakeKeyService[]): void {
+    for (const key of keys) this.#services.set(key.keyId, key);
   }
 
   /** Moves time on in steps, and lets what falls due run to its end in between. */
