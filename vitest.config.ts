@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** One project a kind of test; each file of `test/<kind>` belongs to it. */
@@ -17,8 +18,8 @@ function project(name: string, timeout: number, globalSetup: string[] = []) {
 
 export default defineConfig({
   test: {
-    // Most of the time of a test goes into waiting for another process or the clock, so no core is left out.
-    maxWorkers: '100%',
+    // Most of the time of a test goes into waiting for another process or the clock, so there are more workers than cores.
+    maxWorkers: Math.ceil(availableParallelism() * 1.5),
     projects: [
       project('unit', 20_000),
       project('contract', 30_000),

@@ -7,7 +7,7 @@ import { drainContract } from '../support/drain.contract.ts';
 import { graceMs, marginMs, timeOfEnd, watch } from '../support/drain-scene.ts';
 import { startTcpFaultProxy } from '../support/tcp-fault-proxy.ts';
 
-drainContract(1_000);
+drainContract(1_000, test.concurrent);
 
 test.concurrent.each(['half-open', 'blackhole'] as const)(
   'a peer behind a network that is %s does not put the end off',

@@ -9,8 +9,8 @@ import { accepted, drained, graceMs, marginMs, sceneOf, watch } from './drain-sc
 
 const watches = 100;
 
-/** Drains daemons with so many calls under way. */
-export function drainContract(calls: number): void {
+/** Drains daemons with so many calls under way each; `test.concurrent` in the place of `run` drains them together. */
+export function drainContract(calls: number, run: typeof test | typeof test.concurrent = test): void {
   describe(`${calls} calls under way at the end of the daemon`, () => {
     let aws: AwsSimulator;
     beforeAll(async () => {
@@ -18,7 +18,7 @@ export function drainContract(calls: number): void {
     });
     afterAll(() => aws[Symbol.asyncDispose]());
 
-    test('calls that wait for a slow key service are all answered, and a hundred watches told', async () => {
+    run('calls that wait for a slow key service are all answered, and a hundred watches told', async () => {
       await using scene = await sceneOf(aws, [{ id: 'well', keyArn: aws.createKey().arn }]);
       const watched = Array.from({ length: watches }, (_, index) => scene.clients[index % scene.clients.length])
         .filter((client) => client !== undefined)
@@ -32,7 +32,7 @@ export function drainContract(calls: number): void {
       expect(told).toEqual(Array(watches).fill({ said: ['SERVING', 'NOT_SERVING'], code: status.UNAVAILABLE }));
     });
 
-    test('calls that a key service keeps waiting are told of the end, and take no answer from the others', async () => {
+    run('calls that a key service keeps waiting are told of the end, and take no answer from the others', async () => {
       const hanging = aws.createKey();
       aws.faults.add({ service: 'kms', keyArn: hanging.arn, fault: { kind: 'hang' } });
       await using scene = await sceneOf(aws, [
@@ -47,7 +47,7 @@ export function drainContract(calls: number): void {
       expect(milliseconds).toBeLessThan(graceMs + marginMs);
     });
 
-    test('even where every call is kept waiting, all are told and the end comes in time', async () => {
+    run('even where every call is kept waiting, all are told and the end comes in time', async () => {
       const hanging = aws.createKey();
       aws.faults.add({ service: 'kms', keyArn: hanging.arn, fault: { kind: 'hang' } });
       await using scene = await sceneOf(aws, [{ id: 'hanging', keyArn: hanging.arn }]);
