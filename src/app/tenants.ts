@@ -177,6 +177,8 @@ export class TenantSet implements AsyncDisposable {
     const wiped =
       change.kind === 'refused' ? cache.clear(id, 'refused', (key) => isTenants || key.openedBy === watch) : 0;
     tenant.keysChanged();
+    // Until its keys are open nobody can ask whether they are still refused.
+    if (change.kind === 'refused' && tenant.ring === undefined && !this.#reopening.has(tenant)) this.#openAhead(tenant);
     onKeyChange({ tenant, watch, change, wiped });
   }
 

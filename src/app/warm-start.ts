@@ -81,12 +81,16 @@ export class WarmStart implements AsyncDisposable {
     void known.read.then(() => this.#warm(id, known));
   }
 
-  /** Brings the files of all who have been served since the start in step; one saving at a time. */
+  /** Brings the files of all who have been served since the start in step, after a saving that is under way. */
   save(): Promise<void> {
-    this.#saving ??= this.#saveAll().finally(() => {
-      this.#saving = undefined;
-    });
-    return this.#saving;
+    const before = this.#saving ?? Promise.resolve();
+    const saving = before
+      .then(() => this.#saveAll())
+      .finally(() => {
+        if (this.#saving === saving) this.#saving = undefined;
+      });
+    this.#saving = saving;
+    return saving;
   }
 
   /** Ends what is under way. What is in the cache after it goes into no file. */
@@ -170,13 +174,18 @@ export class WarmStart implements AsyncDisposable {
     await this.#options.folder.remove(fileOf(id)).catch((error) => this.#options.onFailure(id, error));
   }
 
-  /** Files of tenants that went while no daemon ran. One whose file is bad for now has time to come back. */
+  /**
+   * Files of tenants that went, or have no warm start any more, while no daemon ran. A tenant whose own file is bad for
+   * now has time to come back.
+   */
   async #sweep(): Promise<void> {
     const { folder, registry, clock } = this.#options;
     for (const { name, changedAt } of await folder.list()) {
       const id = tenantOf(name);
-      if (id === undefined || registry.find(id) !== undefined || clock.now() - changedAt < forgottenMs) continue;
-      await folder.remove(name).catch(() => {});
+      if (id === undefined) continue;
+      const tenant = registry.find(id);
+      const isNeeded = tenant === undefined ? clock.now() - changedAt < forgottenMs : tenant.settings.warmStart;
+      if (!isNeeded) await folder.remove(name).catch(() => {});
     }
   }
 }

@@ -61,17 +61,16 @@ export class TenantKeys {
     const ring = tenant.ring ?? (await this.#ring(tenant));
     const name = rootName(tenant, ring.current, context);
     const hit = this.#options.cache.get(name);
-    if (hit !== undefined && this.#mayServe(hit.lease.value, tenant)) {
+    const isUsedUp = hit !== undefined && !this.#mayServe(hit.lease.value, tenant);
+    if (hit !== undefined && !isUsedUp && maySpeakFor(hit.lease.value, tenant)) {
       this.#asked(request, 'hit');
       hit.lease.value.uses += 1;
       if (hit.isDue) this.#renewRoot(request, ring, hit.lease.value);
       else if (!hit.lease.value.isCompleteFor(ring)) this.#complete(request, ring, hit.lease.value);
       return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, ring, since });
     }
-    if (hit !== undefined) {
-      hit.lease[Symbol.dispose]();
-      this.#options.cache.drop(name, 'used_up');
-    }
+    hit?.lease[Symbol.dispose]();
+    if (isUsedUp) this.#options.cache.drop(name, 'used_up');
     const lease = await this.#fetch(request, name, () => this.#newRoot({ tenant, ring, context }));
     lease.value.uses += 1;
     return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, ring, since });
@@ -115,11 +114,11 @@ export class TenantKeys {
     }
     const name = dekName(tenant, first, { entriesBytes, context });
     const hit = this.#options.cache.get(name);
-    if (hit !== undefined && !maySpeakFor(hit.lease.value, tenant)) {
-      hit.lease[Symbol.dispose]();
-      return { owned: ring.owned(entries), name };
-    }
     if (hit === undefined) return { owned: ring.owned(entries), name };
+    if (!maySpeakFor(hit.lease.value, tenant)) {
+      using lease = hit.lease;
+      return { owned: openable(tenant, ring.owned(entries), lease.value), name };
+    }
     this.#asked(request, 'hit');
     if (hit.isDue) this.#renew(request.tenant, ring, name, hit);
     return new KeyInUse(hit.lease, { remainingMs: hit.remainingMs, ring, since });
@@ -305,6 +304,17 @@ function sinceNow(request: Pick<KeyRequest, 'tenant' | 'context'>): UseTerms['si
  */
 function maySpeakFor({ openedBy }: TenantKey, tenant: Tenant): boolean {
   return openedBy === tenant.current || openedBy.state.kind === 'active';
+}
+
+/** What another key can open. Throws the public failure of the one that opened it where none can: nobody is asked then. */
+function openable(tenant: Tenant, owned: readonly OwnedEntry[], { openedBy }: TenantKey): readonly OwnedEntry[] {
+  if (owned.some(({ service }) => tenant.watchOf(service.keyId).state.kind === 'active')) return owned;
+  try {
+    openedBy.expectUsable();
+  } catch (error) {
+    throw kmsFailure(error);
+  }
+  return owned;
 }
 
 function isSameKey(a: TenantKey, b: TenantKey): boolean {

@@ -185,9 +185,10 @@ describe('a warm start', () => {
     expect(await readdir(folder.path)).toEqual([]);
   });
 
-  it('removes the files of tenants that nobody has served for a week, and no others', async () => {
+  it('removes the files of tenants that nobody has served for a week or that have no warm start, and no others', async () => {
     const { engine, warmStart } = world(new FakeKeyService('cmk-a'));
-    const names = ['warm-a.json', 'warm-gone.json', 'warm-new.json', 'refusals.json'];
+    engine.watch({ id: 'off', current: new FakeKeyService('cmk-off') });
+    const names = ['warm-a.json', 'warm-off.json', 'warm-gone.json', 'warm-new.json', 'refusals.json'];
     for (const name of names) await writeFile(join(folder.path, name), '{"version":1,"rows":[]}');
     const old = new Date(engine.clock.now() - 8 * 86_400_000);
     const young = new Date(engine.clock.now() - 6 * 86_400_000);

@@ -119,3 +119,35 @@ it('what a replica opened is opened by the current key again where the replica h
   await engine.unwrap('a', made.wrappedDek);
   expect(key.callCount).toBe(calls);
 });
+
+describe('a replica that stood in and has been silent for too long since', () => {
+  const silent: KmsFault = { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' };
+
+  async function world() {
+    const [key, replica] = [new FakeKeyService('cmk-a'), new FakeKeyService('cmk-b')];
+    const engine = new WatchedEngine();
+    engine.watch({ current: key, replicas: [replica], more: '  limits: { max_unproven_seconds: 600 }' });
+    key.fault = silent;
+    const written = await engine.during(engine.encrypt('a', 'x'));
+    expect(written.key.keyId).toBe('cmk-b');
+    key.fault = undefined;
+    replica.fault = silent;
+    await engine.pass(700_000, 5_000);
+    expect(engine.changes).toContain('cmk-b unproven');
+    return { key, engine, written };
+  }
+
+  it('keeps no new data from the current key', async () => {
+    const { engine } = await world();
+    expect((await engine.during(engine.encrypt('a', 'y'))).key.keyId).toBe('cmk-a');
+  });
+
+  it('costs the current key no call for data that it alone can open', async () => {
+    const { key, engine, written } = await world();
+    const before = key.callCount;
+    for (let i = 0; i < 20; i++) {
+      expect((await rejection(engine.decrypt('a', written.ciphertext))).reason).toBe('KEY_UNPROVEN');
+    }
+    expect(key.callCount).toBe(before);
+  });
+});
