@@ -1,6 +1,6 @@
 /** The end of a busy daemon; `npm run test:long` has it with ten thousand calls under way. */
 import { Client, credentials, status } from '@grpc/grpc-js';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { readMetrics } from '../support/client-metrics.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { drainContract } from '../support/drain.contract.ts';
@@ -16,10 +16,10 @@ test.concurrent.each(['half-open', 'blackhole'] as const)(
     await using between = await startTcpFaultProxy(daemon.tcp);
     const silent = new Client(between.address, credentials.createInsecure());
     const ended = watch(silent);
-    await expect.poll(() => between.open).toBe(1);
+    await vi.waitFor(() => expect(between.open).toBe(1), { timeout: 5_000 });
     const watching = async () =>
       (await readMetrics(daemon.http)).sum('grpc_server_started_total', { grpc_method: 'Watch' });
-    await expect.poll(watching).toBe(1);
+    await vi.waitFor(async () => expect(await watching()).toBe(1), { timeout: 5_000 });
     await between.become({ kind });
     expect(await daemon.stop()).toBe(0);
     expect(timeOfEnd(daemon)).toBeLessThan(graceMs + marginMs);

@@ -3,7 +3,7 @@
  * services holds all of them until the signal has come.
  */
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import type { AwsSimulator } from '../simulators/aws/server.ts';
 import { type AwsTenantOptions, awsFolder, startAwsDaemon } from './aws-tenant.ts';
 import { methodOf } from './client.ts';
@@ -93,7 +93,7 @@ export async function accepted(
   }
   const seen = async () =>
     (await readMetrics(daemon.http)).sum('grpc_server_started_total', { grpc_method: 'Encrypt' });
-  await expect.poll(seen, { timeout: 30_000, interval: 100 }).toBe(calls);
+  await vi.waitFor(async () => expect(await seen()).toBe(calls), { timeout: 30_000, interval: 100 });
   return [...ends.values()].map(async (all) => tally(await Promise.all(all)));
 }
 

@@ -1,7 +1,7 @@
 /** What a daemon that was killed leaves to the next one: the customer's no, the keys in use, and no key on the disk. */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, test } from 'vitest';
+import { afterAll, beforeAll, describe, test, vi } from 'vitest';
 import { type AwsSimulator, startAwsSimulator } from '../../simulators/aws/server.ts';
 import { awsTenant } from '../../support/aws-tenant.ts';
 import { busiestSecond } from '../../support/busiest-second.ts';
@@ -54,7 +54,7 @@ describe.concurrent('a daemon that was killed', () => {
       primary.disable();
       expect(toldBy(await client.error('GenerateDEK', request)).reason).toBe('KEY_DISABLED');
       const rows = async () => (await readStateFiles(stateOf(folder))).rows.get('refusals.json')?.length ?? 0;
-      await expect.poll(rows, { timeout: 5_000 }).toBe(1);
+      await vi.waitFor(async () => expect(await rows()).toBe(1), { timeout: 5_000 });
       // Its scope ends with SIGKILL.
     }
     primary.enable();
@@ -73,7 +73,7 @@ describe.concurrent('a daemon that was killed', () => {
     silent.remove();
     await untilServed(client, request);
     const rows = async () => (await readStateFiles(stateOf(folder))).rows.get('refusals.json');
-    await expect.poll(rows, { timeout: 5_000 }).toEqual([]);
+    await vi.waitFor(async () => expect(await rows()).toEqual([]), { timeout: 5_000 });
   });
 
   test('has its data keys fetched again by the next, inside the limit of calls and before anybody asks', async ({
@@ -107,7 +107,7 @@ describe.concurrent('a daemon that was killed', () => {
     expect(busiestSecond(opened().map(({ at }) => at))).toBeLessThanOrEqual(limit);
     const entries = async () =>
       (await client.call<{ cache_entries: number }>('DescribeTenant', { tenant_id })).cache_entries;
-    await expect.poll(entries).toBe(number);
+    await vi.waitFor(async () => expect(await entries()).toBe(number), { timeout: 5_000 });
     for (const { plaintext, wrapped_dek } of made) {
       expect(await client.call('Unwrap', { tenant_id, wrapped_dek })).toMatchObject({ plaintext });
     }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, createServer, get } from 'node:http';
 import { connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { pause, systemClock } from '../../../src/base/clock.ts';
 import { startTcpFaultProxy, type TcpFaultProxy } from '../../support/tcp-fault-proxy.ts';
 import type { TcpMode } from '../../support/tcp-link.ts';
@@ -118,7 +118,7 @@ describe.concurrent.each(ages)('over a connection that is %s', (age) => {
   test.each(['half-open', 'blackhole'] as const)('what %s held back arrives when the network is well', async (kind) => {
     await using it = await lineOf(age, { kind });
     const late = it.ask();
-    await expect.poll(() => it.proxy.open).toBe(1);
+    await vi.waitFor(() => expect(it.proxy.open).toBe(1), { timeout: 5_000 });
     await it.proxy.become({ kind: 'pass' });
     expect(await late).toBe(answer);
     expect(it.requests()).toBe(before + 1);
@@ -143,23 +143,23 @@ test.each(['reset', 'refuse'] as const)('an idle connection is closed by %s', as
   await using it = await lineOf('existing', { kind: 'pass' });
   expect(it.proxy.open).toBe(1);
   await it.proxy.become({ kind });
-  await expect.poll(() => it.proxy.open).toBe(0);
+  await vi.waitFor(() => expect(it.proxy.open).toBe(0), { timeout: 5_000 });
 });
 
 describe.concurrent('a request that waits for its answer', () => {
   test.each(['reset', 'refuse'] as const)('is reset by %s', async (kind) => {
     await using it = await lineOf('new', { kind: 'half-open' });
     const broken = expect(it.ask()).rejects.toMatchObject({ code: 'ECONNRESET' });
-    await expect.poll(it.requests).toBe(1);
+    await vi.waitFor(() => expect(it.requests()).toBe(1), { timeout: 5_000 });
     await it.proxy.become({ kind });
     await broken;
-    await expect.poll(() => it.proxy.open).toBe(0);
+    await vi.waitFor(() => expect(it.proxy.open).toBe(0), { timeout: 5_000 });
   });
 
   test('gets the rest of a trickle at once when the network is well', async () => {
     await using it = await lineOf('new', { kind: 'trickle', msPerByte: 10_000 });
     const late = it.ask();
-    await expect.poll(it.requests).toBe(1);
+    await vi.waitFor(() => expect(it.requests()).toBe(1), { timeout: 5_000 });
     await it.proxy.become({ kind: 'pass' });
     expect(await late).toBe(answer);
   });
@@ -168,10 +168,10 @@ describe.concurrent('a request that waits for its answer', () => {
 test('a client that goes is gone for the server too, and a server that cannot be reached is a reset', async () => {
   await using it = await line();
   const client = connected(it.proxy);
-  await expect.poll(() => it.proxy.open).toBe(1);
+  await vi.waitFor(() => expect(it.proxy.open).toBe(1), { timeout: 5_000 });
   client.end();
   await once(client, 'close');
-  await expect.poll(() => it.proxy.open).toBe(0);
+  await vi.waitFor(() => expect(it.proxy.open).toBe(0), { timeout: 5_000 });
   await using nowhere = await startTcpFaultProxy('127.0.0.1:1');
   await expect(once(get(`http://${nowhere.address}`), 'response')).rejects.toMatchObject({ code: 'ECONNRESET' });
 });
