@@ -87,7 +87,7 @@ describe('a watched key', () => {
         steps += all.length;
         for (const name of Object.keys(seen) as (keyof typeof seen)[]) seen[name] += world.seen[name];
       }),
-      { numRuns: 150 },
+      { numRuns: 300 },
     );
     // Most of it has to have happened for this to mean anything.
     expect(steps).toBeGreaterThan(15_000);
