@@ -1,5 +1,6 @@
 /** The customer's no: who hears it, what it wipes, whom it leaves alone, and how it ends (PINNED section 5). */
 import { describe, expect, it } from 'vitest';
+import { parseTenantId } from '../../../src/base/ids.ts';
 import type { KmsFault } from '../../../src/kms/fault.ts';
 import { rejection } from '../../support/fake-engine.ts';
 import { FakeKeyService } from '../../support/fake-key-service.ts';
@@ -10,6 +11,7 @@ const denied: KmsFault = { kind: 'refusal', reason: 'KEY_ACCESS_DENIED', keyWide
 const unclear: KmsFault = { kind: 'ambiguous', reason: 'KEY_STATE_INVALID' };
 const silent: KmsFault = { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' };
 const intervalMs = 60_000;
+const a = parseTenantId('a');
 
 function world(more = '') {
   const key = new FakeKeyService('cmk-a');
@@ -49,10 +51,7 @@ describe('the canary', () => {
     const first = await engine.generate('a', { source: 2 });
     for (let minute = 0; minute < 10; minute++) {
       await engine.pass(30_000);
-      engine.cache.clear(
-        engine.tenants.refused()[0]?.tenantId ?? ((await engine.describe('a')).tenantId as never),
-        'removed',
-      );
+      engine.cache.clear(a, 'removed');
       await engine.unwrap('a', first.wrappedDek);
     }
     expect(engine.calls.filter((call) => call.startsWith('canary'))).toEqual([]);
@@ -159,7 +158,7 @@ describe('a refusal of a live call', () => {
     const { key, engine } = world();
     const old = await engine.generate('a', { source: 2 });
     key.retireVersion();
-    engine.cache.clear((await engine.describe('a')).tenantId as never, 'removed');
+    engine.cache.clear(a, 'removed');
     const { ciphertext } = await engine.encrypt('a', 'x');
     expect((await rejection(engine.unwrap('a', old.wrappedDek))).reason).toBe('KEY_DISABLED');
     await engine.pass(2_000);
@@ -347,8 +346,7 @@ describe('a replica', () => {
     engine.watch({ current: key, replicas: [replica] });
     const made = await engine.generate('a', { source: 2 });
     const other = await engine.encrypt('a', 'x');
-    const { tenantId } = await engine.describe('a');
-    engine.cache.clear(tenantId as never, 'removed', (value) => value.uses === 0);
+    engine.cache.clear(a, 'removed', (value) => value.uses === 0);
     key.fault = silent;
     expect((await engine.during(engine.unwrap('a', made.wrappedDek))).key.keyId).toBe('cmk-b');
     replica.fault = disabled;
