@@ -18,6 +18,8 @@ function project(name: string, timeout: number, globalSetup: string[] = []) {
 
 export default defineConfig({
   test: {
+    // A worker runs many files: a process for each would cost a third of the time.
+    isolate: false,
     // Most of the time of a test goes into waiting for another process or the clock, so there are more workers than cores.
     maxWorkers: Math.ceil(availableParallelism() * 1.5),
     projects: [
