@@ -14,9 +14,9 @@ import type { Engine } from '../operations/engine.ts';
 import type { TenantKey } from '../operations/tenant-key.ts';
 import { TenantKeys } from '../operations/tenant-keys.ts';
 import { readDescriptors } from '../rpc/descriptors.ts';
-import { type Listener, listen } from '../rpc/grpc-js/listener.ts';
 import { Health, healthMethods } from '../rpc/health.ts';
 import { keyproxyMethods, keyproxyService } from '../rpc/keyproxy-service.ts';
+import type { Listener, ListenerOptions } from '../rpc/listener.ts';
 import type { Method } from '../rpc/method.ts';
 import { reflectionMethods } from '../rpc/reflection.ts';
 import { circuitEvents, kmsEvents, rpcEvents } from '../telemetry/call-events.ts';
@@ -136,6 +136,14 @@ function allMethods(engine: Engine, config: DaemonConfig, health: Health): Metho
   ];
 }
 
+/** The transports; each is loaded where a listener wants it. */
+const transports: Readonly<
+  Record<ListenerConfig['transport'], () => Promise<(options: ListenerOptions) => Promise<Listener>>>
+> = {
+  native: async () => (await import('../rpc/native/listener.ts')).listen,
+  'grpc-js': async () => (await import('../rpc/grpc-js/listener.ts')).listen,
+};
+
 interface BindOptions {
   readonly methods: readonly Method[];
   readonly config: DaemonConfig;
@@ -153,6 +161,7 @@ async function bind(entry: ListenerConfig, options: BindOptions): Promise<Listen
     const { maxMessageBytes } = config;
     const marked = entry.kind === 'tcp';
     const observer = rpcEvents(metrics, log);
+    const listen = await transports[entry.transport]();
     const listener = await listen({ target, caller, marked, methods, maxMessageBytes, observer, clock });
     stack.defer(() => listener.drain(0));
     return listener;

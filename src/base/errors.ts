@@ -50,6 +50,13 @@ export const errorTable = {
   ),
   TENANT_UNKNOWN: row('NOT_FOUND', 404, 'caller', 'no tenant of this name is configured here'),
   SERVICE_UNKNOWN: row('NOT_FOUND', 404, 'caller', 'no service of this name is offered here'),
+  METHOD_UNKNOWN: row('UNIMPLEMENTED', 501, 'caller', 'no method of this name is offered here'),
+  ENCODING_UNKNOWN: row(
+    'UNIMPLEMENTED',
+    501,
+    'caller',
+    'the messages are compressed in a way that is not known here; use gzip or identity',
+  ),
   REQUEST_MALFORMED: row('INVALID_ARGUMENT', 400, 'caller', 'the request is not a valid message of its type'),
   REQUEST_UNMARKED: row(
     'PERMISSION_DENIED',

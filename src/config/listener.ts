@@ -3,12 +3,18 @@ import { type HostPort, hostPort, isLoopback } from './address.ts';
 import { byDefault, optional, type Section, type Shape, section, type Values } from './shape.ts';
 import { choice, mode, path } from './values.ts';
 
+/** Whose HTTP/2 serves: keyproxy's own, or that of `@grpc/grpc-js`. */
+export type Transport = (typeof transports)[number];
+
+const transports = ['grpc-js', 'native'] as const;
+
 /** One listener, checked. */
-export type Listener =
-  /** `path` is absolute; `mode` holds the permission bits. Whoever can open the socket may call. */
-  | { readonly kind: 'unix'; readonly path: string; readonly mode: number; readonly identity: 'socket' }
+export type Listener = { readonly transport: Transport } & (
+  | /** `path` is absolute; `mode` holds the permission bits. Whoever can open the socket may call. */
+  { readonly kind: 'unix'; readonly path: string; readonly mode: number; readonly identity: 'socket' }
   /** Loopback only; its callers are anonymous. */
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly identity: 'insecure_loopback' };
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly identity: 'insecure_loopback' }
+);
 
 /** A Unix socket's address holds 108 bytes with the closing zero on Linux (unix(7)). */
 export const longestSocketPath = 107;
@@ -20,9 +26,9 @@ const fields = {
   tcp: optional(hostPort, 'Loopback address and port.'),
   mode: optional(mode, 'Permissions of the Unix socket, octal digits in quotes.', '`"0660"`'),
   transport: byDefault(
-    choice(['grpc-js', 'native']),
-    'grpc-js',
-    'Which HTTP/2 implementation serves. `native` is accepted with a warning and served by grpc-js in this version.',
+    choice(transports),
+    'native',
+    "Whose HTTP/2 serves: `native` is keyproxy's own, `grpc-js` that of the package `@grpc/grpc-js`.",
   ),
   identity: optional(
     choice(['socket', 'insecure_loopback', 'token', 'mtls']),
@@ -41,9 +47,6 @@ export const listenShape: Shape<ListenValues> = section(fields, (values, entry) 
     entry.problem(entry.has('tcp') ? 'tcp' : 'unix', 'an entry of listen has either unix (a path) or tcp (an address)');
   } else if (entry.has('unix')) checkUnix(values, entry);
   else checkTcp(values, entry);
-  if (values.transport === 'native') {
-    entry.warning('transport', 'native is not in this version of keyproxy; the listener is served by grpc-js');
-  }
 });
 
 function checkUnix(values: Partial<ListenValues>, entry: Section): void {
@@ -76,12 +79,14 @@ function checkTcp(values: Partial<ListenValues>, entry: Section): void {
 
 /** The listener that an entry stands for; `absolute` makes a path absolute. */
 export function listenerOf(values: ListenValues, absolute: (path: string) => string): Listener | undefined {
+  const { transport } = values;
   if (values.unix !== undefined) {
-    return { kind: 'unix', path: absolute(values.unix), mode: values.mode ?? defaultMode, identity: 'socket' };
+    const { unix, mode = defaultMode } = values;
+    return { transport, kind: 'unix', path: absolute(unix), mode, identity: 'socket' };
   }
-  return values.tcp === undefined ? undefined : tcpListener(values.tcp);
+  return values.tcp === undefined ? undefined : tcpListener(values.tcp, transport);
 }
 
-function tcpListener({ host, port }: HostPort): Listener | undefined {
-  return host === undefined ? undefined : { kind: 'tcp', host, port, identity: 'insecure_loopback' };
+function tcpListener({ host, port }: HostPort, transport: Transport): Listener | undefined {
+  return host === undefined ? undefined : { transport, kind: 'tcp', host, port, identity: 'insecure_loopback' };
 }

@@ -36,6 +36,12 @@ export interface GuardOptions {
   readonly breaker?: Pick<BreakerOptions, 'longestPauseMs' | 'onChange'>;
 }
 
+/**
+ * How much longer than an attempt a call waits in line: it has to learn what became of those ahead of it, since their
+ * silence sends it to a replica, and a wait that is too long does not.
+ */
+const patience = 1.25;
+
 /** Guards `services`: what live and background calls go to, and what the canary's do. Takes both over. */
 export function guarded(
   services: { readonly calls: KeyService; readonly canary: KeyService },
@@ -46,7 +52,7 @@ export function guarded(
   const breaker = new CircuitBreaker({ clock, random, ...options.breaker });
   const budget = new CallBudget({
     ...{ provider: calls.provider, clock, callsPerSecond, concurrency },
-    maxWaitMs: timeoutMs,
+    maxWaitMs: timeoutMs * patience,
   });
   const close = async () => {
     budget[Symbol.dispose]();

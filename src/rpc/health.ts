@@ -59,7 +59,7 @@ export function healthMethods(health: Health): Method[] {
       async handle(_caller, bytes) {
         const { service } = request.decode(bytes);
         if (!health.knows(service)) throw new KeyproxyError('SERVICE_UNKNOWN');
-        return response.encode({ status: status() });
+        return response.reply({ status: status() });
       },
     },
     {
@@ -69,7 +69,7 @@ export function healthMethods(health: Health): Method[] {
       async *handle(_caller, bytes, signal) {
         const { service } = request.decode(bytes);
         while (!signal.aborted) {
-          yield response.encode({ status: health.knows(service) ? status() : statuses.serviceUnknown });
+          yield response.reply({ status: health.knows(service) ? status() : statuses.serviceUnknown });
           await health.change(signal);
         }
       },

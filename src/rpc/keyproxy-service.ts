@@ -1,5 +1,4 @@
 /** `keyproxy.v1.KeyProxy`: one row a verb, from the messages on the wire to the engine's functions and back. */
-import { KeyproxyError } from '../base/errors.ts';
 import { decrypt } from '../operations/decrypt.ts';
 import { type DescribeTenantAnswer, describeTenant } from '../operations/describe-tenant.ts';
 import { encrypt } from '../operations/encrypt.ts';
@@ -10,6 +9,7 @@ import { unwrap } from '../operations/unwrap.ts';
 import * as messages from './keyproxy-messages.ts';
 import type { UnaryMethod } from './method.ts';
 import type { Message, MessageOf, Shape } from './protobuf/message.ts';
+import { tooLarge } from './status.ts';
 
 /** The service's full name. */
 export const keyproxyService = 'keyproxy.v1.KeyProxy';
@@ -55,13 +55,14 @@ export function keyproxyMethods(options: ServiceOptions): UnaryMethod[] {
         checkSize('request', bytes.length, maxMessageBytes);
         const fields = request.decode(bytes);
         const { message, secret } = toMessage(await operation(caller, fields, signal), { size: bytes.length, fields });
+        const reply = response.reply(message, secret);
         try {
-          const encoded = response.encode(message);
-          checkSize('response', encoded.length, maxMessageBytes);
-          return encoded;
-        } finally {
-          secret?.[Symbol.dispose]();
+          checkSize('response', reply.size, maxMessageBytes);
+        } catch (error) {
+          reply[Symbol.dispose]();
+          throw error;
         }
+        return reply;
       },
     };
   }
@@ -121,9 +122,5 @@ function time(milliseconds: number): { seconds: number; nanos: number } {
 }
 
 function checkSize(what: string, size: number, limit: number): void {
-  if (size <= limit) return;
-  throw new KeyproxyError('MESSAGE_TOO_LARGE', {
-    detail: `the ${what} has ${size} bytes, limits.max_message_bytes is ${limit}; split the data or raise the limit`,
-    metadata: { limit: 'max_message_bytes', limit_value: String(limit), size: String(size) },
-  });
+  if (size > limit) throw tooLarge(what, { size, limit });
 }

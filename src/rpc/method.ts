@@ -3,6 +3,7 @@
  * Whatever moves the bytes serves the same methods, and a test can call them in process.
  */
 import type { Caller } from '../base/caller.ts';
+import type { Reply } from './reply.ts';
 
 interface Named {
   /** `package.Service`. */
@@ -15,17 +16,17 @@ interface Named {
 export interface UnaryMethod extends Named {
   readonly kind: 'unary';
   /** Rejects with a `KeyproxyError`, or with the signal's reason. */
-  handle(caller: Caller, request: Buffer, signal: AbortSignal): Promise<Buffer>;
+  handle(caller: Caller, request: Buffer, signal: AbortSignal): Promise<Reply>;
 }
 
 export interface ServerStreamMethod extends Named {
   readonly kind: 'server_stream';
-  handle(caller: Caller, request: Buffer, signal: AbortSignal): AsyncIterable<Buffer>;
+  handle(caller: Caller, request: Buffer, signal: AbortSignal): AsyncIterable<Reply>;
 }
 
 export interface BidiStreamMethod extends Named {
   readonly kind: 'bidi_stream';
-  handle(caller: Caller, requests: AsyncIterable<Buffer>, signal: AbortSignal): AsyncIterable<Buffer>;
+  handle(caller: Caller, requests: AsyncIterable<Buffer>, signal: AbortSignal): AsyncIterable<Reply>;
 }
 
 export type Method = UnaryMethod | ServerStreamMethod | BidiStreamMethod;

@@ -45,7 +45,7 @@ export function reflectionMethods(load: () => Promise<Descriptors>): BidiStreamM
     async *handle(_caller, questions) {
       for await (const question of questions) {
         const asked = request.decode(question);
-        yield response.encode({
+        yield response.reply({
           validHost: asked.host,
           originalRequest: question,
           ...answer(asked, await descriptors()),

@@ -3,7 +3,7 @@
  * `ErrorInfo` and, where a retry can help, `RetryInfo` for the trailer `grpc-status-details-bin`
  * (https://google.aip.dev/193, googleapis google/rpc/error_details.proto).
  */
-import { errorTable, type GrpcCode, grpcCodes, type KeyproxyError } from '../base/errors.ts';
+import { errorTable, type GrpcCode, grpcCodes, KeyproxyError } from '../base/errors.ts';
 import { bytes, message, number, repeated, string, stringMap } from './protobuf/fields.ts';
 import { Message } from './protobuf/message.ts';
 
@@ -51,4 +51,18 @@ export function wireStatus(error: KeyproxyError): WireStatus {
     message: error.message,
     details: rpcStatus.encode({ code, message: error.message, details }),
   };
+}
+
+/** The failure of a message over `limits.max_message_bytes`, `limit`; `size` where it is known. Both in bytes. */
+export function tooLarge(what: string, { size, limit }: { size: number | undefined; limit: number }): KeyproxyError {
+  const has = size === undefined ? 'is far over' : `has ${size} bytes,`;
+  const bound = size === undefined ? 'limits.max_message_bytes, which' : 'limits.max_message_bytes';
+  return new KeyproxyError('MESSAGE_TOO_LARGE', {
+    detail: `the ${what} ${has} ${bound} is ${limit}; split the data or raise the limit`,
+    metadata: {
+      limit: 'max_message_bytes',
+      limit_value: String(limit),
+      ...(size !== undefined && { size: String(size) }),
+    },
+  });
 }

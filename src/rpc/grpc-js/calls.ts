@@ -12,9 +12,12 @@ import {
 import type { Caller } from '../../base/caller.ts';
 import type { Clock } from '../../base/clock.ts';
 import { KeyproxyError } from '../../base/errors.ts';
+import { Course } from '../course.ts';
+import { mark } from '../listener.ts';
 import type { BidiStreamMethod, CallObserver, Method, ServerStreamMethod, UnaryMethod } from '../method.ts';
-import { wireStatus } from '../status.ts';
-import { whileWanted } from './wanted.ts';
+import { bytesOf, type Reply } from '../reply.ts';
+import type { WireStatus } from '../status.ts';
+import { whileWanted } from '../wanted.ts';
 
 export interface CallOptions {
   readonly caller: Caller;
@@ -54,14 +57,14 @@ function unary(method: UnaryMethod, options: CallOptions): handleUnaryCall<Buffe
     const controller = controllerOf(call, course, options.clock);
     const { open } = options;
     open.add(controller);
-    const succeed = (answer: Buffer) => {
+    const succeed = (answer: Reply) => {
       open.delete(controller);
       course.succeed();
-      callback(null, answer);
+      callback(null, bytesOf(answer));
     };
     const fail = (thrown: unknown) => {
       open.delete(controller);
-      callback(course.fail(thrown));
+      callback(ending(course.fail(thrown)));
     };
     if (isUnmarked(call, method, options)) fail(new KeyproxyError('REQUEST_UNMARKED'));
     else method.handle(options.caller, call.request, controller.signal).then(succeed, fail);
@@ -85,21 +88,21 @@ async function pump(
   method: Method,
   options: CallOptions,
   call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
-  answers: (signal: AbortSignal) => AsyncIterable<Buffer>,
+  answers: (signal: AbortSignal) => AsyncIterable<Reply>,
 ): Promise<void> {
   const course = new Course(method, options);
   const signal = AbortSignal.any([controllerOf(call, course, options.clock).signal, options.ending]);
   try {
     if (isUnmarked(call, method, options)) throw new KeyproxyError('REQUEST_UNMARKED');
     for await (const answer of whileWanted(answers(signal), signal)) {
-      if (!call.write(answer)) await writable(call, signal);
+      if (!call.write(bytesOf(answer))) await writable(call, signal);
     }
     // A method may end its answers because the caller has gone: that is no success.
     signal.throwIfAborted();
     course.succeed();
     call.end();
   } catch (thrown) {
-    call.emit('error', course.fail(thrown));
+    call.emit('error', ending(course.fail(thrown)));
   }
 }
 
@@ -120,45 +123,11 @@ function writable(call: AnyCall, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** One call from its start to its end: counts both, and turns a failure into a status. */
-class Course {
-  readonly #method: Method;
-  readonly #observer: CallObserver;
-  readonly #clock: Clock;
-  readonly #start: number;
-  #isOver = false;
-
-  constructor(method: Method, { observer, clock }: CallOptions) {
-    this.#method = method;
-    this.#observer = observer;
-    this.#clock = clock;
-    this.#start = clock.monotonic();
-    observer.started(method);
-  }
-
-  get isOver(): boolean {
-    return this.#isOver;
-  }
-
-  succeed(): void {
-    this.#isOver = true;
-    this.#observer.handled(this.#method, 'OK', this.#seconds());
-  }
-
-  fail(thrown: unknown) {
-    this.#isOver = true;
-    const error = KeyproxyError.from(thrown);
-    const status = wireStatus(error);
-    this.#observer.handled(this.#method, status.codeName, this.#seconds());
-    if (error.reason === 'INTERNAL') this.#observer.failed(this.#method, error);
-    const metadata = new Metadata();
-    metadata.set('grpc-status-details-bin', status.details);
-    return { code: status.code, details: status.message, metadata, name: error.name, message: status.message };
-  }
-
-  #seconds(): number {
-    return (this.#clock.monotonic() - this.#start) / 1000;
-  }
+/** The end of a failed call, as grpc-js wants it. */
+function ending({ code, message, details }: WireStatus) {
+  const metadata = new Metadata();
+  metadata.set('grpc-status-details-bin', details);
+  return { code, details: message, metadata, name: 'KeyproxyError', message };
 }
 
 /** Aborted when the caller gives up. grpc-js says `cancelled` after every end, so what comes then is no news. */
@@ -174,5 +143,5 @@ function controllerOf(call: AnyCall, course: Course, clock: Clock): AbortControl
 }
 
 function isUnmarked(call: AnyCall, method: Method, options: CallOptions): boolean {
-  return options.marked && !method.exempt && call.metadata.get('keyproxy-request')[0] !== 'true';
+  return options.marked && !method.exempt && call.metadata.get(mark.name)[0] !== mark.value;
 }

@@ -8,46 +8,15 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import type { Caller } from '../../base/caller.ts';
-import type { Clock } from '../../base/clock.ts';
 import { KeyproxyError } from '../../base/errors.ts';
-import type { CallObserver, Method } from '../method.ts';
-import { accept } from './acceptor.ts';
+import { accept } from '../acceptor.ts';
+import { lastWord } from '../last-word.ts';
+import type { Listener, ListenerOptions } from '../listener.ts';
 import { handlerFor } from './calls.ts';
 import { refusedMessage } from './refused-message.ts';
 
-export interface ListenerOptions {
-  /** `unix:/path` or `host:port`. */
-  readonly target: string;
-  /** Who everybody on this listener is. */
-  readonly caller: Caller;
-  /** Whether calls must carry the metadata `keyproxy-request: true`. */
-  readonly marked: boolean;
-  readonly methods: readonly Method[];
-  readonly maxMessageBytes: number;
-  readonly observer: CallObserver;
-  readonly clock: Clock;
-}
-
-export interface Listener {
-  /** Lets accepted calls finish and takes no more; ends what is left after `graceMs`. */
-  drain(graceMs: number): Promise<void>;
-}
-
 /** A transport that cannot tell a large message from an endless one reads up to this many times the limit. */
 const readAllowance = 2;
-
-/**
- * Time before the end of a drain at which calls that still wait are told why, in milliseconds: some for the last of
- * them, and some for each, since thousands of statuses take their writers and readers seconds.
- */
-const [lastWordMs, lastWordPerCallMs] = [250, 0.4];
-
-/** The most of a drain that this may take away from the calls. */
-const lastWordShare = 0.5;
-
-/** When a caller who was told to come again may find another daemon in place, in milliseconds. */
-const restartMs = 1000;
 
 /** Binds and serves. Rejects where the address cannot be had. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
@@ -77,23 +46,6 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       await Promise.all([shutDown(server), acceptor.close()]);
     },
   };
-}
-
-/** Tells the calls that are still open near the end of the grace that it ends; the fewer they are, the later. */
-function lastWord(
-  open: ReadonlySet<AbortController>,
-  { graceMs, clock }: { graceMs: number; clock: Clock },
-): Disposable {
-  const end = clock.monotonic() + graceMs;
-  let timer: Disposable | undefined;
-  const tellOrWait = () => {
-    const needed = Math.min(graceMs * lastWordShare, lastWordMs + open.size * lastWordPerCallMs);
-    const wait = end - needed - clock.monotonic();
-    if (wait > 0) timer = clock.after(wait, tellOrWait);
-    else for (const call of open) call.abort(new KeyproxyError('SHUTTING_DOWN', { retryAfterMs: restartMs }));
-  };
-  tellOrWait();
-  return { [Symbol.dispose]: () => timer?.[Symbol.dispose]() };
 }
 
 function services(

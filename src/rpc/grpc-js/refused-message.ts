@@ -5,9 +5,8 @@
  * bottom), so that function is wrapped, call by call.
  */
 import { Metadata, type ServerInterceptingCall, type ServerInterceptor, status } from '@grpc/grpc-js';
-import { KeyproxyError } from '../../base/errors.ts';
 import type { CallObserver, Method } from '../method.ts';
-import { wireStatus } from '../status.ts';
+import { tooLarge, wireStatus } from '../status.ts';
 
 export interface RefusedMessageOptions {
   readonly methods: readonly Method[];
@@ -24,7 +23,7 @@ export function refusedMessage(options: RefusedMessageOptions): ServerIntercepto
     const send = call.sendStatus.bind(call);
     call.sendStatus = (end) => {
       if (end.code !== status.RESOURCE_EXHAUSTED || hasDetails(end.metadata)) return send(end);
-      const told = wireStatus(tooLarge(maxMessageBytes));
+      const told = wireStatus(tooLarge('request', { size: undefined, limit: maxMessageBytes }));
       const method = byPath.get(definition.path);
       // A stream was counted when it began; a unary call begins with its message.
       if (method?.kind === 'unary') {
@@ -47,11 +46,4 @@ function detailsOf(details: Buffer): Metadata {
   const metadata = new Metadata();
   metadata.set('grpc-status-details-bin', details);
   return metadata;
-}
-
-function tooLarge(limit: number): KeyproxyError {
-  return new KeyproxyError('MESSAGE_TOO_LARGE', {
-    detail: `the request is far over limits.max_message_bytes, which is ${limit}; split the data or raise the limit`,
-    metadata: { limit: 'max_message_bytes', limit_value: String(limit) },
-  });
 }

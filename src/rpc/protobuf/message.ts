@@ -5,6 +5,7 @@
  * Stricter than the usual runtimes where it matters here: a string that is not UTF-8 and a map with the same key
  * twice are refused and not repaired, because either would change an encryption context behind its caller's back.
  */
+import { bytesOf, type Reply } from '../reply.ts';
 import { varintSize, WireReader, WireWriter, wireTypes } from './wire.ts';
 
 /** How one kind of value is read, measured and written. */
@@ -77,10 +78,17 @@ export class Message<S extends Shape> {
 
   /** Writes a message into one new buffer; properties that are absent or default are left out. */
   encode(value: Partial<MessageOf<S>>): Buffer {
-    const values = value as Readonly<Record<string, unknown>>;
-    const writer = new WireWriter(this.#sizeOf(values));
-    this.#write(writer, values);
-    return writer.buffer;
+    return bytesOf(this.reply(value));
+  }
+
+  /** A message to be written where it is sent from. Disposing of it disposes of `secret`, which is part of it. */
+  reply(value: Partial<MessageOf<S>>, secret?: Disposable): Reply {
+    const values: Readonly<Record<string, unknown>> = value;
+    return {
+      size: this.#sizeOf(values),
+      writeTo: (target, at) => this.#write(new WireWriter(target, at), values),
+      [Symbol.dispose]: () => secret?.[Symbol.dispose](),
+    };
   }
 
   #sizeOf(values: Readonly<Record<string, unknown>>): number {

@@ -148,35 +148,37 @@ export function varintSize(value: number): number {
   return size;
 }
 
-/** Writes into a buffer of the exact size. */
+/** Writes into a buffer that has room. */
 export class WireWriter {
-  readonly buffer: Buffer;
-  #at = 0;
+  readonly #buffer: Buffer;
+  #at: number;
 
-  constructor(size: number) {
-    this.buffer = Buffer.allocUnsafe(size);
+  /** The first byte goes to `at`. */
+  constructor(buffer: Buffer, at: number) {
+    this.#buffer = buffer;
+    this.#at = at;
   }
 
   /** A whole number from 0 to 2^53 - 1. */
   varint(value: number): void {
     let rest = value;
     while (rest >= 0x80) {
-      this.buffer[this.#at++] = (rest % 0x80) | 0x80;
+      this.#buffer[this.#at++] = (rest % 0x80) | 0x80;
       rest = Math.floor(rest / 0x80);
     }
-    this.buffer[this.#at++] = rest;
+    this.#buffer[this.#at++] = rest;
   }
 
   /** A length and the bytes. */
   bytes(bytes: Uint8Array): void {
     this.varint(bytes.length);
-    this.buffer.set(bytes, this.#at);
+    this.#buffer.set(bytes, this.#at);
     this.#at += bytes.length;
   }
 
   /** A length and the UTF-8 bytes of `text`, `size` of them. */
   string(text: string, size: number): void {
     this.varint(size);
-    this.#at += this.buffer.write(text, this.#at, 'utf8');
+    this.#at += this.#buffer.write(text, this.#at, 'utf8');
   }
 }

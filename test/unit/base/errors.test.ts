@@ -17,6 +17,7 @@ const httpOf: Readonly<Record<string, readonly number[]>> = {
   PERMISSION_DENIED: [403],
   RESOURCE_EXHAUSTED: [413, 429],
   FAILED_PRECONDITION: [409],
+  UNIMPLEMENTED: [501],
   INTERNAL: [500],
   UNAVAILABLE: [503],
   UNAUTHENTICATED: [401, 502],

@@ -21,7 +21,9 @@ function refused(text: string, env: Record<string, string> = {}): string {
 test('a file that names only the tenants gets every default', () => {
   expect(accepted(directory)).toEqual({
     environment: 'production',
-    listen: [{ kind: 'unix', path: '/run/keyproxy/keyproxy.sock', mode: 0o660, identity: 'socket' }],
+    listen: [
+      { transport: 'native', kind: 'unix', path: '/run/keyproxy/keyproxy.sock', mode: 0o660, identity: 'socket' },
+    ],
     http: { port: 9464 },
     tenants: { kind: 'directory', path: '/etc/keyproxy/tenants' },
     trustedEndpoints: [],
@@ -55,8 +57,8 @@ workers: 1
   expect(accepted(text)).toEqual({
     environment: 'staging',
     listen: [
-      { kind: 'unix', path: '/etc/keyproxy/run/k.sock', mode: 0o666, identity: 'socket' },
-      { kind: 'tcp', host: '::1', port: 50051, identity: 'insecure_loopback' },
+      { transport: 'grpc-js', kind: 'unix', path: '/etc/keyproxy/run/k.sock', mode: 0o666, identity: 'socket' },
+      { transport: 'native', kind: 'tcp', host: '::1', port: 50051, identity: 'insecure_loopback' },
     ],
     http: { host: '0.0.0.0', port: 9999 },
     tenants: { kind: 'directory', path: '/srv/tenants' },
@@ -102,11 +104,10 @@ describe('a listener is refused', () => {
   });
 });
 
-test('the native transport is accepted with a warning that says who serves', () => {
-  const text = `${directory}listen: [{ unix: a, transport: native }]\n`;
-  const { config, warnings } = parseDaemonFile(text, 'k.yaml', {});
-  expect(config?.listen).toHaveLength(1);
-  expect(describeProblems(warnings)).toMatch(/^k.yaml:2: listen\[0\].transport: native .* served by grpc-js$/);
+test('a listener is served by keyproxy itself unless it names grpc-js', () => {
+  const text = `${directory}listen: [{ unix: a }, { unix: b, transport: native }, { unix: c, transport: grpc-js }]\n`;
+  expect(accepted(text).listen.map(({ transport }) => transport)).toEqual(['native', 'native', 'grpc-js']);
+  expect(refused(`${directory}listen: [{ unix: a, transport: http }]\n`)).toMatch(/transport/);
 });
 
 test('what later versions have is refused by name and line rather than ignored', () => {
@@ -166,8 +167,8 @@ describe('environment variables', () => {
     expect(config).toEqual({
       environment: 'test',
       listen: [
-        { kind: 'unix', path: '/tmp/b', mode: 0o600, identity: 'socket' },
-        { kind: 'tcp', host: '127.0.0.1', port: 2, identity: 'insecure_loopback' },
+        { transport: 'native', kind: 'unix', path: '/tmp/b', mode: 0o600, identity: 'socket' },
+        { transport: 'native', kind: 'tcp', host: '127.0.0.1', port: 2, identity: 'insecure_loopback' },
       ],
       http: { host: '127.0.0.1', port: 3 },
       tenants: { kind: 'directory', path: '/tmp/tenants' },
@@ -184,7 +185,7 @@ describe('environment variables', () => {
     expect(accepted('', { KEYPROXY_TENANTS_DIRECTORY: '/t' }).tenants).toEqual({ kind: 'directory', path: '/t' });
     expect(accepted(directory, { KEYPROXY_LOG_LEVEL: '' }).logLevel).toBe('info');
     expect(accepted(directory, { KEYPROXY_LISTEN_UNIX: '/tmp/s' }).listen).toEqual([
-      { kind: 'unix', path: '/tmp/s', mode: 0o660, identity: 'socket' },
+      { transport: 'native', kind: 'unix', path: '/tmp/s', mode: 0o660, identity: 'socket' },
     ]);
   });
 
@@ -223,8 +224,14 @@ describe('development', () => {
     expect(config).toMatchObject({
       environment: 'development',
       listen: [
-        { kind: 'unix', path: '/srv/.keyproxy-dev/keyproxy.sock', mode: 0o600, identity: 'socket' },
-        { kind: 'tcp', host: '127.0.0.1', port: 50051, identity: 'insecure_loopback' },
+        {
+          transport: 'native',
+          kind: 'unix',
+          path: '/srv/.keyproxy-dev/keyproxy.sock',
+          mode: 0o600,
+          identity: 'socket',
+        },
+        { transport: 'native', kind: 'tcp', host: '127.0.0.1', port: 50051, identity: 'insecure_loopback' },
       ],
       http: { host: '127.0.0.1', port: 9464 },
       allowLocal: true,

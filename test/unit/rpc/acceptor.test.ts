@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { accept } from '../../../src/rpc/grpc-js/acceptor.ts';
+import { accept } from '../../../src/rpc/acceptor.ts';
 import { freePort, temporaryFolder } from '../../support/daemon.ts';
 
 async function connected(place: { path: string } | { host: string; port: number }): Promise<Socket> {

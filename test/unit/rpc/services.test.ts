@@ -6,6 +6,7 @@ import { Health, healthMethods } from '../../../src/rpc/health.ts';
 import { keyproxyMethods, keyproxyService } from '../../../src/rpc/keyproxy-service.ts';
 import type { Method } from '../../../src/rpc/method.ts';
 import { reflectionMethods } from '../../../src/rpc/reflection.ts';
+import { bytesOf, type Reply } from '../../../src/rpc/reply.ts';
 import { caller, FakeEngine, rejection } from '../../support/fake-engine.ts';
 import { FakeKeyService } from '../../support/fake-key-service.ts';
 import { descriptorBytes, methodOf } from './proto-files.ts';
@@ -28,7 +29,7 @@ async function call<T = Record<string, unknown>>(
   const method = methodNamed(methods, name);
   if (method.kind !== 'unary') throw new Error(`${name} is a stream`);
   const { requestSerialize, responseDeserialize } = methodOf(method.service, name);
-  return responseDeserialize(await method.handle(caller, requestSerialize(request), signal)) as T;
+  return responseDeserialize(bytesOf(await method.handle(caller, requestSerialize(request), signal))) as T;
 }
 
 function service(maxMessageBytes = 4 * 1024 * 1024) {
@@ -151,7 +152,7 @@ describe('grpc.health.v1.Health', () => {
     expect(failure.reason).toBe('SERVICE_UNKNOWN');
   });
 
-  function watch(methods: readonly Method[], name: string, until: AbortSignal): AsyncIterator<Buffer> {
+  function watch(methods: readonly Method[], name: string, until: AbortSignal): AsyncIterator<Reply> {
     const method = methodNamed(methods, 'Watch');
     if (method.kind !== 'server_stream') throw new Error('Watch is no stream');
     const { requestSerialize } = methodOf(healthService, 'Watch');
@@ -164,7 +165,7 @@ describe('grpc.health.v1.Health', () => {
     const statuses = watch(methods, '', controller.signal);
     const next = async () => {
       const { value, done } = await statuses.next();
-      return done ? 'end' : methodOf(healthService, 'Watch').responseDeserialize(value);
+      return done ? 'end' : methodOf(healthService, 'Watch').responseDeserialize(bytesOf(value));
     };
     expect(await next()).toEqual({ status: 2 });
     const changed = next();
@@ -181,7 +182,7 @@ describe('grpc.health.v1.Health', () => {
     const { methods } = world();
     const statuses = watch(methods, 'other', signal);
     const { value } = await statuses.next();
-    expect(methodOf(healthService, 'Watch').responseDeserialize(value)).toEqual({ status: 3 });
+    expect(methodOf(healthService, 'Watch').responseDeserialize(bytesOf(value))).toEqual({ status: 3 });
   });
 
   it('may be asked without the mark of a call over TCP', () => {
@@ -202,7 +203,7 @@ describe.each(['v1', 'v1alpha'])('grpc.reflection.%s', (version) => {
     }
     const answers: Record<string, unknown>[] = [];
     for await (const answer of method.handle(caller, requests(), signal)) {
-      answers.push(responseDeserialize(answer) as Record<string, unknown>);
+      answers.push(responseDeserialize(bytesOf(answer)) as Record<string, unknown>);
     }
     return answers;
   }

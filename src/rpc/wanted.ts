@@ -1,5 +1,5 @@
 /** Answers for as long as they are wanted: a stream that only waits must not outlive its caller, nor the daemon. */
-import { untilAborted } from '../../base/until-aborted.ts';
+import { untilAborted } from '../base/until-aborted.ts';
 
 /** Yields what `answers` yields; throws the signal's reason as soon as it is aborted, even while `answers` waits. */
 export async function* whileWanted<T>(answers: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {

@@ -1,0 +1,92 @@
+/** Bounds of everything that a peer can make large, many or slow. */
+
+export interface Limits {
+  /** Streams of a connection whose work has not ended, those included that the peer has reset. */
+  readonly maxStreams: number;
+  /** Size of a header list as RFC 9113 section 6.5.2 counts it, in bytes. */
+  readonly maxHeaderListBytes: number;
+  /** Size of a header block as it comes, and number of its frames. */
+  readonly maxHeaderBlockBytes: number;
+  readonly maxHeaderFrames: number;
+  /** Header table of either direction, in bytes. */
+  readonly headerTableBytes: number;
+  /** What a stream may send that has not been taken, in bytes. */
+  readonly streamWindow: number;
+  /** Output that waits for the peer: above it, streams wait, and above twice as much nothing more is read; in bytes. */
+  readonly maxOutput: number;
+  /** From the first byte to the peer's first SETTINGS, in milliseconds. */
+  readonly handshakeMs: number;
+  /** From the first frame of a header block to its last. */
+  readonly headerBlockMs: number;
+  /** For the acknowledgement of our SETTINGS. */
+  readonly settingsAckMs: number;
+  /** Without a byte taken by a peer that has output waiting. */
+  readonly stallMs: number;
+  /** Without a stream. */
+  readonly idleMs: number;
+  /** Without a byte from a peer that has streams: then it is asked for a sign, for which it has `pingMs`. */
+  readonly silenceMs: number;
+  readonly pingMs: number;
+  /** Age at which a connection is asked to come anew, give or take a tenth. */
+  readonly maxAgeMs: number;
+}
+
+export const defaultLimits: Limits = {
+  maxStreams: 4096,
+  maxHeaderListBytes: 16_384,
+  maxHeaderBlockBytes: 32_768,
+  maxHeaderFrames: 16,
+  headerTableBytes: 4096,
+  streamWindow: 262_144,
+  maxOutput: 131_072,
+  handshakeMs: 10_000,
+  headerBlockMs: 10_000,
+  settingsAckMs: 30_000,
+  stallMs: 60_000,
+  idleMs: 3_600_000,
+  silenceMs: 120_000,
+  pingMs: 20_000,
+  maxAgeMs: 86_400_000,
+};
+
+/**
+ * What a peer may do that costs work and brings nothing. An allowance is spent one by one and comes back with time, so
+ * that a burst passes and a flood does not.
+ */
+export class Allowance {
+  readonly #most: number;
+  readonly #perSecond: number;
+  #left: number;
+  #at: number;
+
+  constructor(options: { readonly most: number; readonly perSecond: number; readonly now: number }) {
+    this.#most = options.most;
+    this.#perSecond = options.perSecond;
+    this.#left = options.most;
+    this.#at = options.now;
+  }
+
+  /** Takes `count`; false where that was too much. `now` is monotonic, in milliseconds. */
+  take(count: number, now: number): boolean {
+    this.#left -= count;
+    if (this.#left >= 0) return true;
+    this.#left = Math.min(this.#most, this.#left + ((now - this.#at) / 1000) * this.#perSecond);
+    this.#at = now;
+    return this.#left >= 0;
+  }
+
+  /** Gives all of it back. */
+  refill(): void {
+    this.#left = this.#most;
+  }
+}
+
+/** What is allowed of each kind: at once, and a second. */
+export const allowances = {
+  /** PING and SETTINGS, each of which wants an answer. Refilled by what is sent to the peer, as gRPC has it. */
+  asks: { most: 100, perSecond: 1 },
+  /** Streams that the peer began and gave up. */
+  resets: { most: 10_000, perSecond: 2_000 },
+  /** Frames that carry nothing: empty DATA, PRIORITY, WINDOW_UPDATE, what is unknown or comes too late. */
+  idle: { most: 20_000, perSecond: 5_000 },
+} as const;

@@ -1,0 +1,25 @@
+/** Where calls come in: what every transport takes and gives. */
+import type { Caller } from '../base/caller.ts';
+import type { Clock } from '../base/clock.ts';
+import type { CallObserver, Method } from './method.ts';
+
+export interface ListenerOptions {
+  /** `unix:/path` or `host:port`. */
+  readonly target: string;
+  /** Who everybody on this listener is. */
+  readonly caller: Caller;
+  /** Whether calls must carry the metadata `keyproxy-request: true`. */
+  readonly marked: boolean;
+  readonly methods: readonly Method[];
+  readonly maxMessageBytes: number;
+  readonly observer: CallObserver;
+  readonly clock: Clock;
+}
+
+export interface Listener {
+  /** Lets accepted calls finish and takes no more; ends what is left after `graceMs`. */
+  drain(graceMs: number): Promise<void>;
+}
+
+/** The metadata that a call over TCP must carry, so that no web page can make one. */
+export const mark = { name: 'keyproxy-request', value: 'true' } as const;

@@ -1,0 +1,118 @@
+/**
+ * From bytes of a request's body to its messages (PROTOCOL-HTTP2.md, Length-Prefixed-Message):
+ *
+ *     compressed (1) | length (4) | message (length)
+ *
+ * Memory grows with what has come, never with what a length announces.
+ */
+import type { Refusal } from './handler.ts';
+
+/** Bytes of a message's prefix. */
+export const prefixLength = 5;
+
+/** What all calls of a connection hold of unfinished messages. */
+export interface Held {
+  bytes: number;
+  readonly limit: number;
+}
+
+export interface MessageReaderOptions {
+  readonly maxMessageBytes: number;
+  readonly held: Held;
+  /** Takes a message, which is a copy. */
+  readonly onMessage: (message: Buffer, isCompressed: boolean) => void;
+}
+
+/** The smallest buffer for a message that comes in pieces. */
+const smallest = 16_384;
+
+export class MessageReader {
+  readonly #options: MessageReaderOptions;
+  readonly #prefix = Buffer.alloc(prefixLength);
+  #prefixHave = 0;
+  /** The message that has begun, in a buffer that grows. */
+  #message: Buffer | undefined;
+  #have = 0;
+  #length = 0;
+  #isCompressed = false;
+
+  constructor(options: MessageReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Whether a message has begun and not ended. */
+  get isInside(): boolean {
+    return this.#prefixHave > 0 || this.#message !== undefined;
+  }
+
+  /** Reads bytes from `start` to `end`; returns why they are refused. */
+  read(bytes: Buffer, start: number, end: number): Refusal | undefined {
+    let at = start;
+    while (at < end) {
+      if (this.#message === undefined) {
+        at = this.#readPrefix(bytes, at, end);
+        if (this.#prefixHave < prefixLength) return undefined;
+        const refusal = this.#begin();
+        if (refusal !== undefined) return refusal;
+        if (this.#length <= end - at) {
+          const message = Buffer.allocUnsafe(this.#length);
+          bytes.copy(message, 0, at, at + this.#length);
+          at += this.#length;
+          this.#options.onMessage(message, this.#isCompressed);
+          continue;
+        }
+        this.#message = Buffer.allocUnsafe(Math.min(this.#length, smallest));
+        this.#have = 0;
+      }
+      const stop = Math.min(end, at + this.#length - this.#have);
+      if (!this.#add(bytes, at, stop)) return { kind: 'too much at once' };
+      at = stop;
+    }
+    return undefined;
+  }
+
+  /** Gives up what has begun. */
+  drop(): void {
+    this.#options.held.bytes -= this.#message === undefined ? 0 : this.#have;
+    this.#message = undefined;
+  }
+
+  #readPrefix(bytes: Buffer, at: number, end: number): number {
+    const stop = Math.min(end, at + prefixLength - this.#prefixHave);
+    bytes.copy(this.#prefix, this.#prefixHave, at, stop);
+    this.#prefixHave += stop - at;
+    return stop;
+  }
+
+  #begin(): Refusal | undefined {
+    const flag = this.#prefix[0] ?? 0;
+    this.#length = this.#prefix.readUInt32BE(1);
+    this.#isCompressed = flag === 1;
+    this.#prefixHave = 0;
+    if (flag > 1) return { kind: 'malformed', what: 'a message begins with neither 0 nor 1' };
+    const { maxMessageBytes: limit } = this.#options;
+    return this.#length > limit ? { kind: 'message too large', size: this.#length, limit } : undefined;
+  }
+
+  /** Adds to the message that has begun; false where the connection holds too much. */
+  #add(bytes: Buffer, start: number, end: number): boolean {
+    const { held, onMessage } = this.#options;
+    let message = this.#message ?? Buffer.alloc(0);
+    const have = this.#have + end - start;
+    if (have > message.length) {
+      const larger = Buffer.allocUnsafe(Math.min(this.#length, have * 2));
+      message.copy(larger, 0, 0, this.#have);
+      message = larger;
+    }
+    bytes.copy(message, this.#have, start, end);
+    this.#message = message;
+    held.bytes += end - start;
+    this.#have = have;
+    if (have === this.#length) {
+      held.bytes -= have;
+      this.#message = undefined;
+      onMessage(message, this.#isCompressed);
+    }
+    return held.bytes <= held.limit;
+  }
+}

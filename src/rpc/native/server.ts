@@ -1,0 +1,181 @@
+/**
+ * A gRPC server on keyproxy's own HTTP/2 (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md), with prior
+ * knowledge and without TLS. It knows messages as bytes and methods by their paths.
+ */
+import type { Socket } from 'node:net';
+import type { Clock } from '../../base/clock.ts';
+import { Connection } from '../../h2/connection.ts';
+import { defaultLimits, type Limits } from '../../h2/limits.ts';
+import type { RequestHead } from '../../h2/request.ts';
+import type { Stream, StreamUser } from '../../h2/stream.ts';
+import { type Acceptor, accept } from '../acceptor.ts';
+import { Call, type CallHost, refuseStream } from './call.ts';
+import { callHead } from './call-head.ts';
+import { type Handler, plainRefusal, type Refusal, type Refused } from './handler.ts';
+import type { Held } from './message-reader.ts';
+
+export interface GrpcServerOptions {
+  /** `unix:/path` or `host:port`. */
+  readonly target: string;
+  /** By `/package.Service/Method`. A function finds the handler of one connection, for identities that it has. */
+  readonly handlers: ReadonlyMap<string, Handler>;
+  /** Bound on one message of a request, in bytes. */
+  readonly maxMessageBytes: number;
+  readonly clock: Clock;
+  readonly random?: () => number;
+  readonly limits?: Limits;
+  /** What is said where the server itself ends a call; `path` where no handler knows of it. */
+  readonly refuse?: (refusal: Refusal, path: string | undefined) => Refused;
+  /** Told of a failure in the transport itself. */
+  readonly onFailure?: (error: unknown) => void;
+}
+
+export interface GrpcServer {
+  /** The calls that are under way. */
+  readonly calls: ReadonlySet<Call>;
+  /** Takes no more connections, and asks every peer to begin no more calls. */
+  close(): void;
+  /** Ends every connection. */
+  cut(): void;
+  /** Resolves when the last connection has ended. */
+  readonly closed: Promise<void>;
+  /** Lets calls end, for `graceMs` at most, and ends the server. */
+  drain(graceMs: number): Promise<void>;
+}
+
+/** Between two looks for what has taken too long, in milliseconds. */
+const checkMs = 1_000;
+
+/** What the calls of one connection may hold of unfinished messages, in bytes, beside one message of the largest size. */
+const heldBytes = 2 ** 26;
+
+/** Binds and serves. Rejects with the system's error where the address cannot be had. */
+export async function serveGrpc(options: GrpcServerOptions): Promise<GrpcServer> {
+  const server = new Server(options);
+  await server.listen();
+  return server;
+}
+
+class Server implements GrpcServer {
+  readonly #options: GrpcServerOptions;
+  readonly #limits: Limits;
+  readonly #refuse: (refusal: Refusal, path: string | undefined) => Refused;
+  readonly #connections = new Set<Connection>();
+  readonly #calls = new Set<Call>();
+  /** Calls whose time is not watched yet. */
+  #fresh: { readonly call: Call; readonly end: number }[] = [];
+  #acceptor: Acceptor | undefined;
+  readonly #closed = Promise.withResolvers<void>();
+  #isClosing = false;
+
+  constructor(options: GrpcServerOptions) {
+    this.#options = options;
+    this.#limits = options.limits ?? defaultLimits;
+    this.#refuse = options.refuse ?? plainRefusal;
+  }
+
+  get calls(): ReadonlySet<Call> {
+    return this.#calls;
+  }
+
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  async listen(): Promise<void> {
+    this.#acceptor = await accept(this.#options.target, (socket) => this.#take(socket));
+    this.#checkLater();
+  }
+
+  close(): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#acceptor?.close().then(this.#closed.resolve, this.#closed.reject);
+    for (const connection of this.#connections) connection.goAway();
+  }
+
+  cut(): void {
+    this.#acceptor?.cut();
+  }
+
+  async drain(graceMs: number): Promise<void> {
+    this.close();
+    using _end = this.#options.clock.after(graceMs, () => this.cut());
+    await this.closed;
+  }
+
+  #checkLater(): void {
+    this.#options.clock.after(checkMs, () => {
+      for (const connection of this.#connections) connection.check();
+      if (!this.#isClosing || this.#connections.size > 0) this.#checkLater();
+    });
+  }
+
+  #take(socket: Socket): void {
+    const { clock, random = Math.random, onFailure } = this.#options;
+    socket.setNoDelay(true);
+    const held: Held = { bytes: 0, limit: heldBytes + this.#options.maxMessageBytes };
+    const host = this.#hostOf(held);
+    const connection: Connection = new Connection(socket, {
+      clock,
+      random,
+      limits: this.#limits,
+      onStream: (stream, request) => this.#onStream(stream, request, host),
+      onTooLarge: (stream) => refuseStream(stream, '431'),
+      onClosed: () => this.#connections.delete(connection),
+      ...(onFailure !== undefined && { onFailure }),
+    });
+    this.#connections.add(connection);
+    if (this.#isClosing) connection.goAway();
+  }
+
+  #hostOf(held: Held): CallHost {
+    const { maxMessageBytes } = this.#options;
+    return {
+      maxMessageBytes,
+      held,
+      refuse: this.#refuse,
+      deadline: (call, milliseconds) => this.#watchLater(call, milliseconds),
+      ended: (call) => this.#calls.delete(call),
+    };
+  }
+
+  #onStream(stream: Stream, request: RequestHead, host: CallHost): StreamUser {
+    const head = callHead(request);
+    if (head.kind === 'not grpc') refuseStream(stream, head.status);
+    else if (head.kind !== 'call') refuseStream(stream, this.#refuse(head, request.path).status);
+    else {
+      const handler = this.#options.handlers.get(request.path);
+      if (handler !== undefined) {
+        const call = new Call(stream, request, { head, handler, host });
+        if (!call.isOver) this.#calls.add(call);
+        return call;
+      }
+      refuseStream(stream, this.#refuse({ kind: 'unknown method' }, undefined).status);
+    }
+    return nobody;
+  }
+
+  /**
+   * Most calls end in the turn that they came in, and need no timer; the others get theirs at its end. The time counts
+   * from the call's start.
+   */
+  #watchLater(call: Call, milliseconds: number): void {
+    const { clock } = this.#options;
+    if (this.#fresh.length === 0) setImmediate(() => this.#watch());
+    this.#fresh.push({ call, end: clock.monotonic() + milliseconds });
+  }
+
+  #watch(): void {
+    const { clock } = this.#options;
+    const fresh = this.#fresh;
+    this.#fresh = [];
+    for (const { call, end } of fresh) {
+      if (call.isOver) continue;
+      call.runOutBy(clock.after(end - clock.monotonic(), () => call.refuse({ kind: 'deadline' })));
+    }
+  }
+}
+
+/** Whoever is told of a stream that has ended. */
+const nobody: StreamUser = { onData() {}, onEnd() {}, onDrained() {}, onReset() {} };
