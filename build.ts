@@ -5,8 +5,8 @@
  * Names stay whole: stack traces are read by people, and shorter names save neither time nor memory that can be
  * measured. There is no compile cache: it would run code out of a folder that others may be able to write to.
  */
-import { chmod, copyFile, mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, copyFile, cp, mkdir, rm } from 'node:fs/promises';
+import { extname, join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
 
 const root = import.meta.dirname;
@@ -24,6 +24,9 @@ export interface Bundle {
 /** CommonJS dependencies ask for Node's own modules by `require`, which an ES module does not have. */
 const requireShim =
   "import { createRequire as createRequireOfNode } from 'node:module'; const require = createRequireOfNode(import.meta.url);";
+
+/** The one package with native code (src/identity/peer-credentials.ts); it ships beside the bundle, as it is. */
+const nativePackage = 'koffi';
 
 /** Bundles `entry` for Node 24 and returns esbuild's account of what went where. Rejects where a module is missing. */
 export async function bundle({ entry, name, folder }: Bundle): Promise<Metafile> {
@@ -46,6 +49,8 @@ export async function bundle({ entry, name, folder }: Bundle): Promise<Metafile>
     banner: { js: requireShim },
     // The same for the place of a module: google-gax takes it when it is loaded.
     define: { __dirname: 'import.meta.dirname', __filename: 'import.meta.filename' },
+    // Looks for its native half beside itself.
+    external: [nativePackage],
     metafile: true,
     logLevel: 'warning',
   });
@@ -57,8 +62,20 @@ export async function buildKeyproxy(folder: string): Promise<Metafile> {
   const metafile = await bundle({ entry: join(root, 'src/main.ts'), name: 'keyproxy', folder });
   await mkdir(join(folder, 'proto'), { recursive: true });
   await copyFile(join(root, 'proto/descriptors.binpb'), join(folder, 'proto/descriptors.binpb'));
+  await copyNative(join(folder, 'node_modules'));
   await chmod(join(folder, 'keyproxy.js'), 0o755);
   return metafile;
+}
+
+/** Copies what the native package needs when it runs: no sources, no documents. */
+async function copyNative(folder: string): Promise<void> {
+  const wanted = ['', '.js', '.cjs', '.json', '.node', '.txt'];
+  for (const name of [nativePackage, '@koromix']) {
+    await cp(join(root, 'node_modules', name), join(folder, name), {
+      recursive: true,
+      filter: (path) => wanted.includes(extname(path)),
+    });
+  }
 }
 
 if (import.meta.main) await buildKeyproxy(join(root, 'dist'));

@@ -53,6 +53,7 @@ const homes: Readonly<Record<string, RegExp>> = {
   'prom-client': /^telemetry\//,
   pino: /^telemetry\//,
   yaml: /^config\//,
+  koffi: /^identity\//,
 };
 
 interface Import {

@@ -5,11 +5,13 @@
  * readiness away, lets accepted calls finish, and wipes every key.
  */
 import { readFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
 import type { Caller } from '../base/caller.ts';
 import { type Clock, pause, systemClock } from '../base/clock.ts';
 import type { DaemonConfig } from '../config/daemon-file.ts';
 import type { Listener as ListenerConfig } from '../config/listener.ts';
 import { evictionReasons, KeyCache } from '../dek/key-cache.ts';
+import { peerReader } from '../identity/peer-credentials.ts';
 import type { Engine } from '../operations/engine.ts';
 import type { TenantKey } from '../operations/tenant-key.ts';
 import { TenantKeys } from '../operations/tenant-keys.ts';
@@ -161,8 +163,9 @@ async function bind(entry: ListenerConfig, options: BindOptions): Promise<Listen
     const { maxMessageBytes } = config;
     const marked = entry.kind === 'tcp';
     const observer = rpcEvents(metrics, log);
+    const callerOf = entry.kind === 'unix' && entry.peerCredentials ? await knownPeer() : undefined;
     const listen = await transports[entry.transport]();
-    const listener = await listen({ target, caller, marked, methods, maxMessageBytes, observer, clock });
+    const listener = await listen({ target, caller, callerOf, marked, methods, maxMessageBytes, observer, clock });
     stack.defer(() => listener.drain(0));
     return listener;
   };
@@ -172,6 +175,16 @@ async function bind(entry: ListenerConfig, options: BindOptions): Promise<Listen
     return await withSocketMode(entry.path, entry.mode, serve);
   } catch (error) {
     throw asStartupError(error, target);
+  }
+}
+
+/** Has the kernel say who is at the other end. */
+async function knownPeer(): Promise<(socket: Socket) => Caller> {
+  try {
+    const read = await peerReader();
+    return (socket) => ({ kind: 'socket', peer: read(socket) });
+  } catch (error) {
+    throw new StartupError('peer_credentials needs Linux and the package koffi, which cannot be loaded', error);
   }
 }
 

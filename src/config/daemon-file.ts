@@ -64,7 +64,7 @@ const defaultSocket = '/run/keyproxy/keyproxy.sock';
 const [mebibyte, gibibyte] = [2 ** 20, 2 ** 30];
 const defaultListen: ListenValues = {
   ...{ unix: defaultSocket, tcp: undefined, mode: undefined },
-  ...{ transport: 'native', identity: undefined },
+  ...{ transport: 'native', identity: undefined, peer_credentials: false },
 };
 
 const auditPath = scalar('stdout', (value) =>

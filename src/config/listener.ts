@@ -1,7 +1,7 @@
 /** Where applications call: one entry of `listen` in the daemon's file. */
 import { type HostPort, hostPort, isLoopback } from './address.ts';
 import { byDefault, optional, type Section, type Shape, section, type Values } from './shape.ts';
-import { choice, mode, path } from './values.ts';
+import { choice, flag, mode, path } from './values.ts';
 
 /** Whose HTTP/2 serves: keyproxy's own, or that of `@grpc/grpc-js`. */
 export type Transport = (typeof transports)[number];
@@ -11,7 +11,14 @@ const transports = ['grpc-js', 'native'] as const;
 /** One listener, checked. */
 export type Listener = { readonly transport: Transport } & (
   | /** `path` is absolute; `mode` holds the permission bits. Whoever can open the socket may call. */
-  { readonly kind: 'unix'; readonly path: string; readonly mode: number; readonly identity: 'socket' }
+  {
+      readonly kind: 'unix';
+      readonly path: string;
+      readonly mode: number;
+      readonly identity: 'socket';
+      /** Whether the kernel is asked who calls. */
+      readonly peerCredentials: boolean;
+    }
   /** Loopback only; its callers are anonymous. */
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly identity: 'insecure_loopback' }
 );
@@ -29,6 +36,11 @@ const fields = {
     choice(transports),
     'native',
     "Whose HTTP/2 serves: `native` is keyproxy's own, `grpc-js` that of the package `@grpc/grpc-js`.",
+  ),
+  peer_credentials: byDefault(
+    flag,
+    false,
+    'Whether the kernel is asked which user and group is at the other end of the Unix socket; needs `native`, and loads a native module.',
   ),
   identity: optional(
     choice(['socket', 'insecure_loopback', 'token', 'mtls']),
@@ -51,6 +63,9 @@ export const listenShape: Shape<ListenValues> = section(fields, (values, entry) 
 
 function checkUnix(values: Partial<ListenValues>, entry: Section): void {
   const { identity } = values;
+  if (values.peer_credentials === true && values.transport === 'grpc-js') {
+    entry.problem('peer_credentials', 'needs transport: native; grpc-js does not say who is at the other end');
+  }
   if (identity === 'insecure_loopback') entry.problem('identity', 'does not go with a Unix socket; leave it out');
   else if (identity !== undefined && identity !== 'socket') {
     entry.problem('identity', `${identity} is not in this version of keyproxy; on a Unix socket, socket is`);
@@ -60,6 +75,12 @@ function checkUnix(values: Partial<ListenValues>, entry: Section): void {
 function checkTcp(values: Partial<ListenValues>, entry: Section): void {
   const { identity, tcp } = values;
   if (entry.has('mode')) entry.problem('mode', 'does not go with tcp; only a Unix socket has permissions');
+  if (values.peer_credentials === true) {
+    entry.problem(
+      'peer_credentials',
+      'does not go with tcp; the kernel knows who is at the other end of a Unix socket alone',
+    );
+  }
   if (!entry.has('identity')) {
     entry.problem(
       'identity',
@@ -82,7 +103,8 @@ export function listenerOf(values: ListenValues, absolute: (path: string) => str
   const { transport } = values;
   if (values.unix !== undefined) {
     const { unix, mode = defaultMode } = values;
-    return { transport, kind: 'unix', path: absolute(unix), mode, identity: 'socket' };
+    const { peer_credentials: peerCredentials } = values;
+    return { transport, kind: 'unix', path: absolute(unix), mode, identity: 'socket', peerCredentials };
   }
   return values.tcp === undefined ? undefined : tcpListener(values.tcp, transport);
 }

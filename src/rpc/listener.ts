@@ -1,4 +1,5 @@
 /** Where calls come in: what every transport takes and gives. */
+import type { Socket } from 'node:net';
 import type { Caller } from '../base/caller.ts';
 import type { Clock } from '../base/clock.ts';
 import type { CallObserver, Method } from './method.ts';
@@ -8,6 +9,8 @@ export interface ListenerOptions {
   readonly target: string;
   /** Who everybody on this listener is. */
   readonly caller: Caller;
+  /** Who is on this connection, in the place of `caller`; a connection that it throws for is closed. */
+  readonly callerOf?: ((socket: Socket) => Caller) | undefined;
   /** Whether calls must carry the metadata `keyproxy-request: true`. */
   readonly marked: boolean;
   readonly methods: readonly Method[];

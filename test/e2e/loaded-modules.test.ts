@@ -50,6 +50,28 @@ describe('a daemon that has served a tenant', () => {
     using client = connect(daemon.socket);
     await client.call('Encrypt', { ...request, tenant_id: 'acme' });
     expect(await daemon.stop()).toBe(0);
-    expect(providersAmong(await loadedModules(records))).toEqual([]);
+    const modules = await loadedModules(records);
+    expect(providersAmong(modules)).toEqual([]);
+    expect(modules.filter((url) => /\/node_modules\/(?:koffi|@koromix|@grpc)\//.test(url))).toEqual([]);
+  });
+
+  test.each([
+    ['transport: grpc-js', /\/node_modules\/@grpc\/grpc-js\//, /\/node_modules\/koffi\//],
+    ['peer_credentials: true', /\/node_modules\/koffi\//, /\/node_modules\/@grpc\/grpc-js\//],
+  ])('by a listener with %s has loaded what that needs', async (setting, wanted, unwanted) => {
+    await using folder = await daemonFolder({
+      listener: setting,
+      extra: 'allow_local: true',
+      tenants: { 'acme.yaml': localTenant('acme') },
+    });
+    const records = join(folder.path, 'modules');
+    await mkdir(records);
+    await using daemon = await startDaemon({ ...folder.start, env: recordModules(records) });
+    using client = connect(daemon.socket);
+    await client.call('Encrypt', { ...request, tenant_id: 'acme' });
+    expect(await daemon.stop()).toBe(0);
+    const modules = await loadedModules(records);
+    expect(modules.some((url) => wanted.test(url))).toBe(true);
+    expect(modules.filter((url) => unwanted.test(url))).toEqual([]);
   });
 });

@@ -18,11 +18,11 @@ export interface DaemonFolder extends AsyncDisposable {
 const socket = 'keyproxy.sock';
 
 /** The daemon's file; environment variables of `startDaemon` put in free ports. */
-function daemonFile(extra: string): string {
+function daemonFile(extra: string, listener: string): string {
   return `
 environment: test
 listen:
-  - { unix: ${socket}, mode: "0600" }
+  - { unix: ${socket}, mode: "0600"${listener && `, ${listener}`} }
   - { tcp: "127.0.0.1:50051", identity: insecure_loopback }
 http: { address: "127.0.0.1:9464" }
 tenants: { directory: tenants }
@@ -31,18 +31,22 @@ ${extra}
 }
 
 /**
- * Makes the folder; `extra` is added to the daemon's file, `tenants` are files by name, and `cmk.key` is a key for
+ * Makes the folder; `extra` is added to the daemon's file, `listener` to the entry of its Unix socket, `tenants` are files by name, and `cmk.key` is a key for
  * tenants of the local provider.
  */
 export async function daemonFolder(
-  options: { readonly extra?: string; readonly tenants?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly extra?: string;
+    readonly listener?: string;
+    readonly tenants?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<DaemonFolder> {
   const folder = await temporaryFolder();
   const { path } = folder;
   const tenants = join(path, 'tenants');
   await mkdir(tenants);
   await createLocalKeyFile(join(path, 'cmk.key'));
-  await writeFile(join(path, 'keyproxy.yaml'), daemonFile(options.extra ?? ''));
+  await writeFile(join(path, 'keyproxy.yaml'), daemonFile(options.extra ?? '', options.listener ?? ''));
   for (const [name, text] of Object.entries(options.tenants ?? {})) await writeFile(join(tenants, name), text);
   return {
     path,

@@ -1,4 +1,5 @@
 /** One gRPC call on a stream of HTTP/2: from its head to its end. */
+import type { Caller } from '../../base/caller.ts';
 import type { Timer } from '../../base/clock.ts';
 import { type ErrorCode, errorCodes } from '../../h2/frames.ts';
 import type { HeaderField, HeaderList } from '../../h2/hpack/field.ts';
@@ -15,6 +16,7 @@ import { okFields, statusFields } from './status-fields.ts';
 
 /** What a call needs of its server. */
 export interface CallHost {
+  readonly caller: Caller;
   readonly maxMessageBytes: number;
   /** Of the connection that the call came on. */
   readonly held: Held;
@@ -90,6 +92,10 @@ export class Call implements StreamUser, ServerCall {
     this.#requests = isMany ? new Requests((bytes) => stream.grant(bytes)) : undefined;
     if (head.timeoutMs !== undefined) host.deadline(this, head.timeoutMs);
     if (this.#requests !== undefined) this.#work(this.#requests);
+  }
+
+  get caller(): Caller {
+    return this.#host.caller;
   }
 
   get signal(): AbortSignal {

@@ -1,4 +1,5 @@
 /** What a gRPC server serves, on keyproxy's own HTTP/2. The four kinds of call, with bytes for messages. */
+import type { Caller } from '../../base/caller.ts';
 import type { HeaderList } from '../../h2/hpack/field.ts';
 import type { Reply } from '../reply.ts';
 
@@ -6,6 +7,8 @@ import type { Reply } from '../reply.ts';
 export interface ServerCall {
   /** `/package.Service/Method`. */
   readonly path: string;
+  /** Who calls, as far as the connection tells. */
+  readonly caller: Caller;
   /** What the client calls the server. */
   readonly authority: string;
   /** The request's fields, metadata among them; `-bin` values are base64. */

@@ -26,6 +26,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const handlers = new Map([...byPath].map(([path, method]) => [path, handlerFor(method, all)]));
   const server = await serveGrpc({
     ...{ target, handlers, maxMessageBytes, clock },
+    callerOf: options.callerOf ?? (() => options.caller),
     refuse(refusal, path) {
       const error = errorOf(refusal);
       const method = path === undefined ? undefined : byPath.get(path);
@@ -49,7 +50,6 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 }
 
 function handlerFor(method: Method, options: HandlerOptions): Handler {
-  const { caller } = options;
   switch (method.kind) {
     case 'unary':
       return {
@@ -57,7 +57,7 @@ function handlerFor(method: Method, options: HandlerOptions): Handler {
         handle(request, call) {
           const course = new Course(method, options);
           if (isUnmarked(method, call, options)) return Promise.reject(asError(course.fail(unmarked())));
-          return method.handle(caller, request, call.signal).then(
+          return method.handle(call.caller, request, call.signal).then(
             (reply) => {
               course.succeed();
               return reply;
@@ -72,13 +72,13 @@ function handlerFor(method: Method, options: HandlerOptions): Handler {
       return {
         kind: 'server_stream',
         handle: (request, call) =>
-          answers(method, { call, options, begin: (signal) => method.handle(caller, request, signal) }),
+          answers(method, { call, options, begin: (signal) => method.handle(call.caller, request, signal) }),
       };
     case 'bidi_stream':
       return {
         kind: 'bidi_stream',
         handle: (requests, call) =>
-          answers(method, { call, options, begin: (signal) => method.handle(caller, requests, signal) }),
+          answers(method, { call, options, begin: (signal) => method.handle(call.caller, requests, signal) }),
       };
   }
 }

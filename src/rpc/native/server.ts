@@ -3,6 +3,7 @@
  * knowledge and without TLS. It knows messages as bytes and methods by their paths.
  */
 import type { Socket } from 'node:net';
+import type { Caller } from '../../base/caller.ts';
 import type { Clock } from '../../base/clock.ts';
 import { Connection } from '../../h2/connection.ts';
 import { defaultLimits, type Limits } from '../../h2/limits.ts';
@@ -12,17 +13,18 @@ import { type Acceptor, accept } from '../acceptor.ts';
 import { Call, type CallHost, refuseStream } from './call.ts';
 import { callHead } from './call-head.ts';
 import { type Handler, plainRefusal, type Refusal, type Refused } from './handler.ts';
-import type { Held } from './message-reader.ts';
 
 export interface GrpcServerOptions {
   /** `unix:/path` or `host:port`. */
   readonly target: string;
-  /** By `/package.Service/Method`. A function finds the handler of one connection, for identities that it has. */
+  /** By `/package.Service/Method`. */
   readonly handlers: ReadonlyMap<string, Handler>;
   /** Bound on one message of a request, in bytes. */
   readonly maxMessageBytes: number;
   readonly clock: Clock;
   readonly random?: () => number;
+  /** Who is on a connection: anonymous where it is not given. A connection that it throws for is closed. */
+  readonly callerOf?: ((socket: Socket) => Caller) | undefined;
   readonly limits?: Limits;
   /** What is said where the server itself ends a call; `path` where no handler knows of it. */
   readonly refuse?: (refusal: Refusal, path: string | undefined) => Refused;
@@ -114,8 +116,11 @@ class Server implements GrpcServer {
   #take(socket: Socket): void {
     const { clock, random = Math.random, onFailure } = this.#options;
     socket.setNoDelay(true);
-    const held: Held = { bytes: 0, limit: heldBytes + this.#options.maxMessageBytes };
-    const host = this.#hostOf(held);
+    const host = this.#hostOf(socket);
+    if (host === undefined) {
+      socket.destroy();
+      return;
+    }
     const connection: Connection = new Connection(socket, {
       clock,
       random,
@@ -129,11 +134,20 @@ class Server implements GrpcServer {
     if (this.#isClosing) connection.goAway();
   }
 
-  #hostOf(held: Held): CallHost {
-    const { maxMessageBytes } = this.#options;
+  /** What the calls of a connection share; undefined where nobody can say who is on it. */
+  #hostOf(socket: Socket): CallHost | undefined {
+    const { maxMessageBytes, callerOf, onFailure } = this.#options;
+    let caller: Caller = { kind: 'anonymous' };
+    try {
+      caller = callerOf?.(socket) ?? caller;
+    } catch (error) {
+      onFailure?.(error);
+      return undefined;
+    }
     return {
+      caller,
       maxMessageBytes,
-      held,
+      held: { bytes: 0, limit: heldBytes + maxMessageBytes },
       refuse: this.#refuse,
       deadline: (call, milliseconds) => this.#watchLater(call, milliseconds),
       ended: (call) => this.#calls.delete(call),

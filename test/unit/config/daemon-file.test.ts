@@ -22,7 +22,14 @@ test('a file that names only the tenants gets every default', () => {
   expect(accepted(directory)).toEqual({
     environment: 'production',
     listen: [
-      { transport: 'native', kind: 'unix', path: '/run/keyproxy/keyproxy.sock', mode: 0o660, identity: 'socket' },
+      {
+        transport: 'native',
+        kind: 'unix',
+        path: '/run/keyproxy/keyproxy.sock',
+        mode: 0o660,
+        identity: 'socket',
+        peerCredentials: false,
+      },
     ],
     http: { port: 9464 },
     tenants: { kind: 'directory', path: '/etc/keyproxy/tenants' },
@@ -57,7 +64,14 @@ workers: 1
   expect(accepted(text)).toEqual({
     environment: 'staging',
     listen: [
-      { transport: 'grpc-js', kind: 'unix', path: '/etc/keyproxy/run/k.sock', mode: 0o666, identity: 'socket' },
+      {
+        transport: 'grpc-js',
+        kind: 'unix',
+        path: '/etc/keyproxy/run/k.sock',
+        mode: 0o666,
+        identity: 'socket',
+        peerCredentials: false,
+      },
       { transport: 'native', kind: 'tcp', host: '::1', port: 50051, identity: 'insecure_loopback' },
     ],
     http: { host: '0.0.0.0', port: 9999 },
@@ -102,6 +116,15 @@ describe('a listener is refused', () => {
     expect(refused(`${directory}listen: [{ unix: a }, { unix: a }]\n`)).toMatch(/listen: names the same address twice/);
     expect(refused(`${directory}listen: []\n`)).toMatch(/listen: is empty/);
   });
+});
+
+test('the kernel is asked for the peer where a Unix socket of the native transport says so, and nowhere else', () => {
+  const listen = (entry: string) => `${directory}listen: [${entry}]\n`;
+  expect(accepted(listen('{ unix: a, peer_credentials: true }')).listen).toMatchObject([{ peerCredentials: true }]);
+  expect(refused(listen('{ unix: a, peer_credentials: true, transport: grpc-js }'))).toMatch(/needs transport: native/);
+  expect(refused(listen('{ tcp: "127.0.0.1:1", identity: insecure_loopback, peer_credentials: true }'))).toMatch(
+    /peer_credentials: does not go with tcp/,
+  );
 });
 
 test('a listener is served by keyproxy itself unless it names grpc-js', () => {
@@ -167,7 +190,7 @@ describe('environment variables', () => {
     expect(config).toEqual({
       environment: 'test',
       listen: [
-        { transport: 'native', kind: 'unix', path: '/tmp/b', mode: 0o600, identity: 'socket' },
+        { transport: 'native', kind: 'unix', path: '/tmp/b', mode: 0o600, identity: 'socket', peerCredentials: false },
         { transport: 'native', kind: 'tcp', host: '127.0.0.1', port: 2, identity: 'insecure_loopback' },
       ],
       http: { host: '127.0.0.1', port: 3 },
@@ -185,7 +208,7 @@ describe('environment variables', () => {
     expect(accepted('', { KEYPROXY_TENANTS_DIRECTORY: '/t' }).tenants).toEqual({ kind: 'directory', path: '/t' });
     expect(accepted(directory, { KEYPROXY_LOG_LEVEL: '' }).logLevel).toBe('info');
     expect(accepted(directory, { KEYPROXY_LISTEN_UNIX: '/tmp/s' }).listen).toEqual([
-      { transport: 'native', kind: 'unix', path: '/tmp/s', mode: 0o660, identity: 'socket' },
+      { transport: 'native', kind: 'unix', path: '/tmp/s', mode: 0o660, identity: 'socket', peerCredentials: false },
     ]);
   });
 
