@@ -11,19 +11,18 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { ConnectionError, StreamError } from './errors.ts';
+import { checkPriority, type FieldBlock, FieldBlocks } from './field-blocks.ts';
 import { FrameReader } from './frame-reader.ts';
-import { FrameWriter } from './frame-writer.ts';
+import { checkFrame, protocolError, unpadded } from './frame-rules.ts';
 import { defaultWindow, type ErrorCode, errorCodes, flags, frameTypes, max31 } from './frames.ts';
-import { HeaderBlock } from './header-block.ts';
-import { CompressionError, type DecodedBlock, HeaderDecoder } from './hpack/decoder.ts';
-import { HeaderEncoder } from './hpack/encoder.ts';
 import type { HeaderList } from './hpack/field.ts';
 import { Allowance, allowances, type Limits } from './limits.ts';
-import { Outbox } from './outbox.ts';
+import { Pulse } from './pulse.ts';
 import { type RequestHead, requestHead, trailerFields } from './request.ts';
-import { applySettings, initialPeerSettings, ownSettings } from './settings.ts';
+import { Sender } from './sender.ts';
+import { ownSettings } from './settings.ts';
 import { type Link, type Source, Stream, type StreamUser } from './stream.ts';
-import { StreamHistory } from './stream-history.ts';
+import { Streams } from './streams.ts';
 
 /** Takes a request. Must not throw; `isEnd` says that it has no body. */
 export type OnStream = (stream: Stream, head: RequestHead, isEnd: boolean) => StreamUser;
@@ -47,8 +46,8 @@ type State =
   | { readonly kind: 'open' }
   /** The first GOAWAY is out; streams that were on their way are still taken. */
   | { readonly kind: 'warned'; readonly since: number }
-  /** The second GOAWAY is out; streams above `lastId` are refused. */
-  | { readonly kind: 'leaving'; readonly lastId: number }
+  /** The second GOAWAY is out; new streams are refused. */
+  | { readonly kind: 'leaving' }
   /** The last word is out; nothing is read any more. */
   | { readonly kind: 'ending'; readonly since: number }
   | { readonly kind: 'closed' };
@@ -71,35 +70,21 @@ export class Connection implements Link {
   readonly #clock: Clock;
   readonly #limits: Limits;
   readonly #reader: FrameReader;
-  readonly #outbox: Outbox;
-  readonly #writer: FrameWriter;
-  readonly #decoder: HeaderDecoder;
-  readonly #encoder: HeaderEncoder;
-  readonly #peer = initialPeerSettings();
-  readonly #streams = new Map<number, Stream>();
-  readonly #history = new StreamHistory();
-  /** Streams with something to send and a window of their own; the first one is next. */
-  readonly #ready = new Set<Stream>();
+  readonly #blocks: FieldBlocks;
+  readonly #sender: Sender;
+  readonly #streams = new Streams();
+  readonly #pulse: Pulse;
   readonly #asks: Allowance;
   readonly #resets: Allowance;
   readonly #idle: Allowance;
   readonly #born: number;
   readonly #maxAge: number;
   #state: State = { kind: 'greeting' };
-  /** Streams whose work has not ended, closed ones too. */
-  #working = 0;
-  #sendWindow = defaultWindow;
   #receiveWindow = connectionWindow;
-  #block: HeaderBlock | undefined;
   #isAcknowledged = false;
-  /** The time of the chunk that is being read; of the last byte that came; since when no stream is open. */
+  /** The time of the chunk that is being read, and since when no stream is open. */
   #now: number;
-  #heard: number;
   #idleSince: number;
-  /** When the peer was asked for a sign of life. */
-  #asked: number | undefined;
-  /** Since when output waits without a byte taken. */
-  #stalledSince: number | undefined;
 
   constructor(socket: Socket, options: ConnectionOptions) {
     const { clock, limits, random } = options;
@@ -108,18 +93,13 @@ export class Connection implements Link {
     this.#clock = clock;
     this.#limits = limits;
     this.#reader = new FrameReader((...frame) => this.#onFrame(...frame));
-    this.#outbox = new Outbox(socket, () => this.#onWritten());
-    this.#writer = new FrameWriter(this.#outbox);
-    this.#decoder = new HeaderDecoder({
-      maxTableSize: limits.headerTableBytes,
-      maxListSize: limits.maxHeaderListBytes,
-    });
-    this.#encoder = new HeaderEncoder({ maxTableSize: limits.headerTableBytes });
+    this.#blocks = new FieldBlocks(limits);
+    this.#sender = new Sender(socket, { limits, onWritten: () => this.#onWritten() });
     const now = clock.monotonic();
     this.#now = now;
     this.#born = now;
-    this.#heard = now;
     this.#idleSince = now;
+    this.#pulse = new Pulse(limits, now);
     this.#maxAge = limits.maxAgeMs * (1 + ageJitter * (2 * random() - 1));
     this.#asks = new Allowance({ ...allowances.asks, now });
     this.#resets = new Allowance({ ...allowances.resets, now });
@@ -128,13 +108,13 @@ export class Connection implements Link {
     socket.on('error', () => {});
     socket.once('end', () => this.#onEnd());
     socket.once('close', () => this.#onClose());
-    this.#writer.settings(ownSettings(limits));
-    this.#writer.windowUpdate(0, connectionWindow - defaultWindow);
+    this.#sender.writer.settings(ownSettings(limits));
+    this.#sender.writer.windowUpdate(0, connectionWindow - defaultWindow);
   }
 
   /** Streams that are open. */
   get openStreams(): number {
-    return this.#streams.size;
+    return this.#streams.count;
   }
 
   /** Lets the peer go: it is told to begin nothing new here, and the connection ends with the last stream. */
@@ -142,8 +122,8 @@ export class Connection implements Link {
     if (this.#state.kind === 'greeting') this.#leave();
     if (this.#state.kind !== 'open') return;
     this.#state = { kind: 'warned', since: this.#clock.monotonic() };
-    this.#writer.goAway(max31, errorCodes.noError, '');
-    this.#writer.ping(leavingMark, false);
+    this.#sender.writer.goAway(max31, errorCodes.noError, '');
+    this.#sender.writer.ping(leavingMark, false);
   }
 
   /** Ends the connection at once. */
@@ -154,114 +134,99 @@ export class Connection implements Link {
   /** Ends what has taken too long. To be called about once a second. */
   check(): void {
     const now = this.#clock.monotonic();
-    const limits = this.#limits;
+    const { handshakeMs, pingMs, headerBlockMs, settingsAckMs } = this.#limits;
     const isOver = (since: number | undefined, ms: number) => since !== undefined && now - since >= ms;
-    switch (this.#state.kind) {
-      case 'closed':
-        return;
-      case 'ending':
-        if (isOver(this.#state.since, lastWordMs)) this.destroy();
-        return;
-      case 'greeting':
-        if (isOver(this.#born, limits.handshakeMs)) this.destroy();
-        return;
-      case 'warned':
-        if (isOver(this.#state.since, limits.pingMs)) this.#leave();
-        break;
-      case 'open':
-        if (isOver(this.#born, this.#maxAge)) this.goAway();
-        if (this.#working === 0 && isOver(this.#idleSince, limits.idleMs)) this.goAway();
+    const { kind } = this.#state;
+    if (kind === 'closed') return;
+    if (kind === 'ending' || kind === 'greeting') {
+      const [since, ms] = this.#state.kind === 'ending' ? [this.#state.since, lastWordMs] : [this.#born, handshakeMs];
+      if (isOver(since, ms)) this.destroy();
+      return;
     }
-    if (isOver(this.#block?.since, limits.headerBlockMs)) {
+    if (this.#state.kind === 'warned' && isOver(this.#state.since, pingMs)) this.#leave();
+    if (kind === 'open' && this.#isOfAge(now)) this.goAway();
+    if (isOver(this.#blocks.since, headerBlockMs)) {
       this.#fail(new ConnectionError(errorCodes.enhanceYourCalm, 'a block of fields has not ended in time'));
-    } else if (!this.#isAcknowledged && isOver(this.#born, limits.settingsAckMs)) {
+    } else if (!this.#isAcknowledged && isOver(this.#born, settingsAckMs)) {
       this.#fail(new ConnectionError(errorCodes.settingsTimeout, 'SETTINGS was not acknowledged in time'));
     } else this.#checkPulse(now);
   }
 
-  /** Whether the peer still takes and says something. */
+  #isOfAge(now: number): boolean {
+    const isUnused = this.#streams.counted === 0 && now - this.#idleSince >= this.#limits.idleMs;
+    return isUnused || now - this.#born >= this.#maxAge;
+  }
+
   #checkPulse(now: number): void {
-    const { stallMs, silenceMs, pingMs } = this.#limits;
-    if (this.#outbox.waiting > 0) {
-      this.#stalledSince ??= now;
-      if (now - this.#stalledSince >= stallMs) this.destroy();
-      return;
-    }
-    this.#stalledSince = undefined;
-    if (this.#streams.size === 0 || now - this.#heard < silenceMs) return;
-    if (this.#asked === undefined) {
-      this.#asked = now;
-      this.#writer.ping(aliveMark, false);
-    } else if (now - this.#asked >= pingMs) this.destroy();
+    const isOwed = this.#sender.outbox.waiting > 0;
+    const verdict = this.#pulse.verdict(now, { isOwed, isWaiting: this.#streams.count > 0 });
+    if (verdict === 'dead') this.destroy();
+    if (verdict === 'ask') this.#sender.writer.ping(aliveMark, false);
   }
 
   #read(chunk: Buffer): void {
     const { kind } = this.#state;
     if (kind === 'ending' || kind === 'closed') return;
     this.#now = this.#clock.monotonic();
-    this.#heard = this.#now;
-    this.#asked = undefined;
+    this.#pulse.heard(this.#now);
     try {
       this.#reader.read(chunk);
     } catch (error) {
       this.#fail(error);
       return;
     }
-    this.#pump();
-    if (this.#outbox.waiting > this.#limits.maxOutput * 2) this.#socket.pause();
+    this.#sender.pump();
+    if (this.#sender.isOverfull) this.#socket.pause();
   }
 
   #onWritten(): void {
-    this.#stalledSince = undefined;
+    this.#pulse.taken();
     if (this.#state.kind === 'closed') return;
-    this.#pump();
-    if (this.#socket.isPaused() && this.#outbox.waiting <= this.#limits.maxOutput) this.#socket.resume();
+    this.#sender.pump();
+    if (this.#socket.isPaused() && this.#sender.hasRoom) this.#socket.resume();
   }
 
   #onFrame(type: number, flag: number, id: number, bytes: Buffer, start: number, end: number): void {
     if (this.#state.kind === 'ending') return;
     if (this.#state.kind === 'greeting') this.#greet(type, flag);
-    if (this.#block !== undefined && (type !== frameTypes.continuation || id !== this.#block.id)) {
-      throw protocolError('a block of fields is interrupted by another frame');
-    }
+    this.#blocks.checkNext(type, id);
     try {
-      this.#take(type, flag, id, bytes, start, end);
+      checkFrame(type, flag, id, end - start);
+      if (type === frameTypes.data) this.#onData(flag, id, bytes, start, end);
+      else this.#take(type, flag, id, bytes.subarray(start, end));
     } catch (error) {
       if (!(error instanceof StreamError)) throw error;
       this.#failStream(id, error.code);
     }
   }
 
-  #take(type: number, flag: number, id: number, bytes: Buffer, start: number, end: number): void {
+  #take(type: number, flag: number, id: number, payload: Buffer): void {
     switch (type) {
-      case frameTypes.data:
-        this.#onData(flag, id, bytes, start, end);
-        break;
       case frameTypes.headers:
-        this.#onHeaders(flag, id, bytes.subarray(start, end));
-        break;
-      case frameTypes.priority:
-        this.#onPriority(id, bytes.subarray(start, end));
-        break;
-      case frameTypes.rstStream:
-        this.#onRstStream(id, bytes.subarray(start, end));
-        break;
-      case frameTypes.settings:
-        this.#onSettings(flag, id, bytes.subarray(start, end));
-        break;
-      case frameTypes.pushPromise:
-        throw protocolError('a client does not push');
-      case frameTypes.ping:
-        this.#onPing(flag, id, bytes.subarray(start, end));
-        break;
-      case frameTypes.goAway:
-        this.#onGoAway(id, end - start);
-        break;
-      case frameTypes.windowUpdate:
-        this.#onWindowUpdate(id, bytes.subarray(start, end));
+        this.#onBlock(this.#blocks.headers(flag, id, payload, this.#now));
         break;
       case frameTypes.continuation:
-        this.#onContinuation(flag, bytes.subarray(start, end));
+        this.#onBlock(this.#blocks.continuation(flag, payload));
+        break;
+      case frameTypes.priority:
+        checkPriority(id, payload);
+        this.#spend(this.#idle, 'too many PRIORITY frames');
+        break;
+      case frameTypes.rstStream:
+        this.#onRstStream(id, payload.readUInt32BE(0));
+        break;
+      case frameTypes.settings:
+        this.#onSettings(flag, payload);
+        break;
+      case frameTypes.ping:
+        this.#onPing(flag, payload);
+        break;
+      case frameTypes.goAway:
+        // Section 6.8: the peer takes nothing new, which a server has none of.
+        this.#leave();
+        break;
+      case frameTypes.windowUpdate:
+        this.#onWindowUpdate(id, payload.readUInt32BE(0) & max31);
         break;
       default:
         this.#spend(this.#idle, 'too many frames of unknown types');
@@ -278,18 +243,16 @@ export class Connection implements Link {
 
   /** Section 6.1. */
   #onData(flag: number, id: number, bytes: Buffer, start: number, end: number): void {
-    if (id === 0) throw protocolError('DATA needs a stream');
-    const length = end - start;
-    this.#receive(length);
+    this.#receive(end - start);
+    const [from, to] = unpadded(flag, bytes, start, end);
     const stream = this.#streams.get(id);
-    const [from, to] = (flag & flags.padded) === 0 ? [start, end] : unpadded(bytes, start, end);
     if (stream === undefined || !stream.isReceiving) {
-      this.#onLate(id, stream);
+      this.#onLate(id);
       return;
     }
     const isEnd = (flag & flags.endStream) !== 0;
     if (from === to && !isEnd) this.#spend(this.#idle, 'too many empty frames');
-    stream.receive(bytes, from, to, length);
+    stream.receive(bytes, from, to, end - start);
     if (isEnd && stream.isReceiving) stream.receiveEnd(undefined);
   }
 
@@ -300,94 +263,45 @@ export class Connection implements Link {
       throw new ConnectionError(errorCodes.flowControlError, 'DATA is over the window of the connection');
     }
     if (this.#receiveWindow * 2 > connectionWindow) return;
-    this.#writer.windowUpdate(0, connectionWindow - this.#receiveWindow);
+    this.#sender.writer.windowUpdate(0, connectionWindow - this.#receiveWindow);
     this.#receiveWindow = connectionWindow;
   }
 
-  /** DATA or HEADERS for a stream that takes none (section 5.1, `half-closed (remote)` and `closed`). */
-  #onLate(id: number, stream: Stream | undefined): void {
-    if (stream !== undefined) throw new StreamError(errorCodes.streamClosed, 'the request has ended');
-    this.#expectBegun(id);
-    switch (this.#history.of(id)) {
-      case 'skipped':
-        throw protocolError('a stream has a lower number than one before');
-      case 'ended':
-        throw new ConnectionError(errorCodes.streamClosed, 'the stream has ended');
-      case 'reset by peer':
-        throw new StreamError(errorCodes.streamClosed, 'the stream was reset');
-      case 'reset by us':
-        // The peer may not know of it yet.
-        this.#spend(this.#idle, 'too many frames for streams that were reset');
-    }
+  #onLate(id: number): void {
+    this.#streams.late(id);
+    this.#spend(this.#idle, 'too many frames for streams that were reset');
   }
 
-  /** Section 6.2. */
-  #onHeaders(flag: number, id: number, payload: Buffer): void {
-    if (id % 2 === 0) throw protocolError('HEADERS needs a stream with an odd number');
-    let [from, to] = (flag & flags.padded) === 0 ? [0, payload.length] : unpadded(payload, 0, payload.length);
-    if ((flag & flags.priority) !== 0) {
-      if (to - from < 5) throw new ConnectionError(errorCodes.frameSizeError, 'HEADERS is too short for its priority');
-      if ((payload.readUInt32BE(from) & max31) === id) throw protocolError('a stream depends on itself');
-      from += 5;
-    }
-    const fragment = payload.subarray(from, to);
-    const isEnd = (flag & flags.endStream) !== 0;
-    if ((flag & flags.endHeaders) !== 0) {
-      this.#onBlock(id, isEnd, this.#decode(fragment));
-      return;
-    }
-    this.#block = new HeaderBlock({ id, isEnd, since: this.#now }, this.#limits);
-    this.#block.add(fragment);
-  }
-
-  /** Section 6.10. */
-  #onContinuation(flag: number, payload: Buffer): void {
-    const block = this.#block;
-    if (block === undefined) throw protocolError('CONTINUATION without HEADERS');
-    block.add(payload);
-    if ((flag & flags.endHeaders) === 0) return;
-    this.#block = undefined;
-    this.#onBlock(block.id, block.isEnd, this.#decode(block.whole()));
-  }
-
-  /** Every block is decoded, whatever becomes of its stream: the header table is the connection's (section 4.3). */
-  #decode(block: Buffer): DecodedBlock {
-    try {
-      return this.#decoder.decode(block);
-    } catch (error) {
-      if (error instanceof CompressionError) {
-        throw new ConnectionError(errorCodes.compressionError, error.message);
-      }
-      throw error;
-    }
-  }
-
-  #onBlock(id: number, isEnd: boolean, block: DecodedBlock): void {
-    if (id > this.#history.last) {
-      this.#begin(id, isEnd, block);
+  /** Section 8.1: fields begin a request, or end it. */
+  #onBlock(block: FieldBlock | undefined): void {
+    if (block === undefined) return;
+    const { id, isEnd, decoded } = block;
+    if (id > this.#streams.last) {
+      this.#begin(block);
       return;
     }
     const stream = this.#streams.get(id);
     if (stream === undefined || !stream.isReceiving) {
-      this.#onLate(id, stream);
+      this.#onLate(id);
       return;
     }
     if (!isEnd) throw new StreamError(errorCodes.protocolError, 'fields in the middle of a body');
-    if (block.isTooLarge) throw new StreamError(errorCodes.enhanceYourCalm, 'the trailers are too large');
-    stream.receiveEnd(trailerFields(block));
+    if (decoded.isTooLarge) throw new StreamError(errorCodes.enhanceYourCalm, 'the trailers are too large');
+    stream.receiveEnd(trailerFields(decoded));
   }
 
-  #begin(id: number, isEnd: boolean, block: DecodedBlock): void {
-    this.#history.begin(id);
-    if (this.#state.kind === 'leaving' || this.#working >= this.#limits.maxStreams) {
+  #begin({ id, isEnd, decoded }: FieldBlock): void {
+    this.#streams.begin(id);
+    const { maxStreams, maxAnswers } = this.#limits;
+    const isFull = this.#streams.counted >= maxStreams || this.#streams.waiting > maxAnswers;
+    if (isFull || this.#state.kind === 'leaving') {
       throw new StreamError(errorCodes.refusedStream, 'no more streams are taken');
     }
     const { onStream, onTooLarge } = this.#options;
-    const head = block.isTooLarge ? undefined : requestHead(block);
-    const windows = { send: this.#peer.initialWindowSize, receive: this.#limits.streamWindow };
+    const head = decoded.isTooLarge ? undefined : requestHead(decoded);
+    const windows = { send: this.#sender.peer.initialWindowSize, receive: this.#limits.streamWindow };
     const stream = new Stream(id, this, windows);
-    this.#streams.set(id, stream);
-    this.#working++;
+    this.#streams.add(stream);
     if (head === undefined) {
       onTooLarge(stream);
       stream.reset(errorCodes.noError);
@@ -398,46 +312,27 @@ export class Connection implements Link {
     if (isEnd && stream.isReceiving) stream.receiveEnd(undefined);
   }
 
-  /** Section 6.3 (RFC 7540 section 5.3.1 for what a stream may depend on). */
-  #onPriority(id: number, payload: Buffer): void {
-    if (id === 0) throw protocolError('PRIORITY needs a stream');
-    if (payload.length !== 5) throw new StreamError(errorCodes.frameSizeError, 'PRIORITY has not 5 bytes');
-    if ((payload.readUInt32BE(0) & max31) === id) {
-      throw new StreamError(errorCodes.protocolError, 'a stream depends on itself');
-    }
-    this.#spend(this.#idle, 'too many PRIORITY frames');
-  }
-
   /** Section 6.4. */
-  #onRstStream(id: number, payload: Buffer): void {
-    if (payload.length !== 4) throw new ConnectionError(errorCodes.frameSizeError, 'RST_STREAM has not 4 bytes');
-    if (id === 0) throw protocolError('RST_STREAM needs a stream');
-    this.#expectBegun(id);
+  #onRstStream(id: number, code: number): void {
+    this.#streams.expectBegun(id);
     this.#spend(this.#resets, 'too many streams were reset');
     const stream = this.#streams.get(id);
     if (stream === undefined) return;
-    stream.receiveReset(codeOf(payload.readUInt32BE(0)));
-    this.#history.end(id, 'reset by peer');
+    stream.receiveReset(codeOf(code));
+    this.#streams.end(id, 'reset by peer');
   }
 
   /** Section 6.5. */
-  #onSettings(flag: number, id: number, payload: Buffer): void {
-    if (id !== 0) throw protocolError('SETTINGS has no stream');
+  #onSettings(flag: number, payload: Buffer): void {
     if ((flag & flags.ack) !== 0) {
-      if (payload.length !== 0)
-        throw new ConnectionError(errorCodes.frameSizeError, 'an acknowledgement has a payload');
       this.#isAcknowledged = true;
       return;
     }
     this.#spend(this.#asks, 'too many SETTINGS frames');
-    const before = this.#peer.initialWindowSize;
-    applySettings(this.#peer, payload);
-    this.#encoder.setMaxTableSize(this.#peer.headerTableSize);
-    this.#writer.settingsAck();
-    const change = this.#peer.initialWindowSize - before;
+    const change = this.#sender.settings(payload);
     if (change === 0) return;
     try {
-      for (const stream of this.#streams.values()) stream.widen(change);
+      for (const stream of this.#streams.all()) stream.widen(change);
     } catch (error) {
       if (!(error instanceof StreamError)) throw error;
       throw new ConnectionError(errorCodes.flowControlError, error.message);
@@ -445,44 +340,25 @@ export class Connection implements Link {
   }
 
   /** Section 6.7. */
-  #onPing(flag: number, id: number, payload: Buffer): void {
-    if (payload.length !== 8) throw new ConnectionError(errorCodes.frameSizeError, 'PING has not 8 bytes');
-    if (id !== 0) throw protocolError('PING has no stream');
+  #onPing(flag: number, payload: Buffer): void {
     if ((flag & flags.ack) === 0) {
       // What gRPC's clients understand: they ask half as often then.
       this.#spend(this.#asks, 'too_many_pings');
-      this.#writer.ping(payload, true);
+      this.#sender.writer.ping(payload, true);
     } else if (this.#state.kind === 'warned' && payload.equals(leavingMark)) this.#leave();
   }
 
-  /** Section 6.8: the peer takes nothing new, which a server has none of. */
-  #onGoAway(id: number, length: number): void {
-    if (id !== 0) throw protocolError('GOAWAY has no stream');
-    if (length < 8) throw new ConnectionError(errorCodes.frameSizeError, 'GOAWAY has less than 8 bytes');
-    this.#leave();
-  }
-
   /** Section 6.9. */
-  #onWindowUpdate(id: number, payload: Buffer): void {
-    if (payload.length !== 4) throw new ConnectionError(errorCodes.frameSizeError, 'WINDOW_UPDATE has not 4 bytes');
-    const increment = payload.readUInt32BE(0) & max31;
+  #onWindowUpdate(id: number, increment: number): void {
     if (id === 0) {
       if (increment === 0) throw protocolError('a window grows by nothing');
-      this.#sendWindow += increment;
-      if (this.#sendWindow > max31) {
-        throw new ConnectionError(errorCodes.flowControlError, 'the window of the connection is over 2^31 - 1');
-      }
+      this.#sender.widen(increment);
     } else {
-      this.#expectBegun(id);
+      this.#streams.expectBegun(id);
       if (increment === 0) throw new StreamError(errorCodes.protocolError, 'a window grows by nothing');
       this.#streams.get(id)?.widen(increment);
     }
     this.#spend(this.#idle, 'too many WINDOW_UPDATE frames');
-  }
-
-  /** Section 5.1: nothing but HEADERS and PRIORITY may come for a stream that is idle. */
-  #expectBegun(id: number): void {
-    if (id > this.#history.last || id % 2 === 0) throw protocolError('the stream has not begun');
   }
 
   #spend(allowance: Allowance, message: string): void {
@@ -496,8 +372,8 @@ export class Connection implements Link {
       stream.fail(code);
       return;
     }
-    this.#writer.rstStream(id, code);
-    if (id <= this.#history.last && id % 2 === 1) this.#history.end(id, 'reset by us');
+    this.#sender.writer.rstStream(id, code);
+    if (this.#streams.hasBegun(id)) this.#streams.end(id, 'reset by us');
     this.#spend(this.#idle, 'too many mistakes');
   }
 
@@ -513,37 +389,37 @@ export class Connection implements Link {
   /** Says the last word, gives up all streams, and reads nothing more. */
   #end(code: ErrorCode, message: string): void {
     if (this.#state.kind === 'closed' || this.#state.kind === 'ending') return;
-    this.#writer.goAway(this.#history.last, code, message);
-    this.#state = { kind: 'ending', since: this.#clock.monotonic() };
-    this.#block = undefined;
-    this.#reader.wipe();
+    this.#sender.writer.goAway(this.#streams.last, code, message);
+    this.#close();
     this.#giveUp(code);
-    this.#outbox.flush();
-    this.#socket.end();
-    // What still comes is dropped: a socket that is closed over unread bytes resets, and our last word is lost.
-    this.#socket.resume();
   }
 
   /** Refuses what is new, and ends with what there is. */
   #leave(): void {
     const { kind } = this.#state;
     if (kind === 'leaving' || kind === 'ending' || kind === 'closed') return;
-    this.#writer.goAway(this.#history.last, errorCodes.noError, '');
-    this.#state = { kind: 'leaving', lastId: this.#history.last };
+    this.#sender.writer.goAway(this.#streams.last, errorCodes.noError, '');
+    this.#state = { kind: 'leaving' };
     this.#endIfIdle();
   }
 
   #endIfIdle(): void {
-    if (this.#state.kind !== 'leaving' || this.#streams.size > 0) return;
+    if (this.#state.kind === 'leaving' && this.#streams.count === 0) this.#close();
+  }
+
+  /** Sends what has gathered, and nothing after it. */
+  #close(): void {
     this.#state = { kind: 'ending', since: this.#clock.monotonic() };
-    this.#outbox.flush();
+    this.#blocks.drop();
+    this.#reader.wipe();
+    this.#sender.outbox.flush();
     this.#socket.end();
+    // What still comes is dropped: a socket that is closed over unread bytes resets, and our last word is lost.
     this.#socket.resume();
   }
 
   #giveUp(code: ErrorCode): void {
-    for (const stream of [...this.#streams.values()]) stream.receiveReset(code);
-    this.#ready.clear();
+    for (const stream of this.#streams.all()) stream.receiveReset(code);
   }
 
   /** The peer sends nothing more; what is unanswered has nobody who waits for it. */
@@ -564,64 +440,45 @@ export class Connection implements Link {
 
   sendHeaders(stream: Stream, fields: HeaderList, isEnd: boolean): void {
     this.#asks.refill();
-    this.#writer.headers(stream.id, this.#encoder.encode(fields), { isEnd, maxFrame: this.#peer.maxFrameSize });
+    this.#sender.headers(stream.id, fields, isEnd);
   }
 
   room(wanted: number): number {
-    if (this.#outbox.waiting > this.#limits.maxOutput) return 0;
-    return Math.min(wanted, this.#sendWindow, this.#peer.maxFrameSize);
+    return this.#sender.room(wanted);
   }
 
   sendData(stream: Stream, source: Source, isEnd: boolean): void {
     this.#asks.refill();
-    this.#sendWindow -= source.size;
-    this.#writer.data(stream.id, source, isEnd);
+    this.#sender.data(stream.id, source, isEnd);
   }
 
   wait(stream: Stream): void {
-    this.#ready.add(stream);
+    this.#sender.wait(stream);
   }
 
   sendReset(stream: Stream, code: ErrorCode): void {
-    this.#writer.rstStream(stream.id, code);
+    this.#sender.writer.rstStream(stream.id, code);
   }
 
   sendWindowUpdate(stream: Stream, increment: number): void {
-    this.#writer.windowUpdate(stream.id, increment);
+    this.#sender.writer.windowUpdate(stream.id, increment);
+  }
+
+  hold(bytes: number): void {
+    this.#streams.waiting += bytes;
   }
 
   closed(stream: Stream, code: ErrorCode | undefined): void {
-    this.#streams.delete(stream.id);
-    this.#ready.delete(stream);
-    this.#history.end(stream.id, code === undefined ? 'ended' : 'reset by us');
-    if (this.#streams.size === 0) this.#idleSince = this.#now;
+    if (stream.isDone) this.#streams.leave();
+    this.#sender.forget(stream);
+    this.#streams.end(stream.id, code === undefined ? 'ended' : 'reset by us');
+    if (this.#streams.count === 0) this.#idleSince = this.#now;
     this.#endIfIdle();
   }
 
-  done(_stream: Stream): void {
-    this.#working--;
+  done(stream: Stream): void {
+    if (stream.state === 'closed') this.#streams.leave();
   }
-
-  /** Sends what waits, a frame of each stream in turn, as long as the peer and the socket take it. */
-  #pump(): void {
-    if (this.#ready.size === 0) return;
-    for (const stream of this.#ready) {
-      if (this.room(1) === 0) return;
-      this.#ready.delete(stream);
-      if (stream.sendWaiting(this.#peer.maxFrameSize)) this.#ready.add(stream);
-    }
-  }
-}
-
-function protocolError(message: string): ConnectionError {
-  return new ConnectionError(errorCodes.protocolError, message);
-}
-
-/** The payload without its padding (section 6.1). */
-function unpadded(bytes: Buffer, start: number, end: number): [number, number] {
-  const padding = bytes[start] ?? 0;
-  if (end - start < 1 + padding) throw protocolError('the padding is longer than the frame');
-  return [start + 1, end - padding];
 }
 
 /** An unknown code means what INTERNAL_ERROR means (section 7). */

@@ -1,7 +1,7 @@
 /** Bounds of everything that a peer can make large, many or slow. */
 
 export interface Limits {
-  /** Streams of a connection whose work has not ended, those included that the peer has reset. */
+  /** Streams of a connection: those that are open, and those that the peer has reset and that still make work. */
   readonly maxStreams: number;
   /** Size of a header list as RFC 9113 section 6.5.2 counts it, in bytes. */
   readonly maxHeaderListBytes: number;
@@ -14,6 +14,8 @@ export interface Limits {
   readonly streamWindow: number;
   /** Output that waits for the peer: above it, streams wait, and above twice as much nothing more is read; in bytes. */
   readonly maxOutput: number;
+  /** Answers that wait for the windows of their streams: above it no new streams are taken; in bytes. */
+  readonly maxAnswers: number;
   /** From the first byte to the peer's first SETTINGS, in milliseconds. */
   readonly handshakeMs: number;
   /** From the first frame of a header block to its last. */
@@ -39,6 +41,7 @@ export const defaultLimits: Limits = {
   headerTableBytes: 4096,
   streamWindow: 262_144,
   maxOutput: 131_072,
+  maxAnswers: 2 ** 25,
   handshakeMs: 10_000,
   headerBlockMs: 10_000,
   settingsAckMs: 30_000,

@@ -25,11 +25,8 @@ export function initialPeerSettings(): PeerSettings {
 
 const settingLength = 6;
 
-/** Takes over what a SETTINGS frame says, in its order. Throws a ConnectionError for a value that must not be. */
+/** Takes over what a SETTINGS frame says, in its order; `payload` has whole settings. Throws a ConnectionError for a value that must not be. */
 export function applySettings(peer: PeerSettings, payload: Buffer): void {
-  if (payload.length % settingLength !== 0) {
-    throw new ConnectionError(errorCodes.frameSizeError, 'SETTINGS has a length that is no multiple of 6');
-  }
   for (let at = 0; at < payload.length; at += settingLength) {
     apply(peer, payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
   }

@@ -44,6 +44,8 @@ export interface Link {
   wait(stream: Stream): void;
   sendReset(stream: Stream, code: ErrorCode): void;
   sendWindowUpdate(stream: Stream, increment: number): void;
+  /** So many bytes more wait for a window, or fewer. */
+  hold(bytes: number): void;
   /** The stream is closed; `code` where by RST_STREAM of ours. */
   closed(stream: Stream, code: ErrorCode | undefined): void;
   /** The work for the stream has ended. */
@@ -85,6 +87,11 @@ export class Stream {
     return this.#state;
   }
 
+  /** Whether the work for it has ended. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
   /** Whether the request may still go on. */
   get isReceiving(): boolean {
     return this.#state === 'open';
@@ -123,6 +130,7 @@ export class Stream {
     const bytes = Buffer.allocUnsafeSlow(size);
     source.writeTo(bytes, 0);
     this.#queue.push(bytes);
+    this.#link.hold(size);
     if (isEnd) this.#ending = { kind: 'data' };
     if (this.#sendWindow > 0) this.#link.wait(this);
     return false;
@@ -226,6 +234,7 @@ export class Stream {
     if (size === left) {
       first.fill(0);
       this.#queue.shift();
+      this.#link.hold(-left - from);
       this.#offset = 0;
     }
     if (!isLast) return this.#sendWindow > 0;
@@ -246,7 +255,10 @@ export class Stream {
 
   #close(code: ErrorCode | undefined): void {
     this.#state = 'closed';
-    for (const bytes of this.#queue) bytes.fill(0);
+    for (const bytes of this.#queue) {
+      bytes.fill(0);
+      this.#link.hold(-bytes.length);
+    }
     this.#queue.length = 0;
     this.#link.closed(this, code);
   }

@@ -3,30 +3,40 @@
  * version, change it here; the suite then says which divergences have gone.
  */
 
-/** A program that installs packages, and has to be on the machine. */
-export type Toolchain = 'python3' | 'go';
+/** What installs packages, and has to be on the machine: `java` is a JDK with Maven, `debian` its packages and a compiler. */
+export type Toolchain = 'python3' | 'go' | 'java' | 'debian';
 
 /** Packages that the toolchain fetches by name. */
 interface Packages {
-  readonly toolchain: Toolchain;
+  readonly toolchain: 'python3' | 'go';
   /** With their versions, as the toolchain writes them. */
   readonly packages: readonly string[];
   readonly purpose: string;
 }
 
 /**
- * A command of Go that cannot be installed by name alone, because its module replaces others. A module of ours stands
- * in front of it, in the folder `modules/<name>`: it names the version, repeats what is replaced, and pins every hash.
+ * Commands of Go that cannot be installed by name alone, because their module replaces others or pins nothing, or that
+ * are ours. A module of ours stands in front of them, in the folder `modules/<module>`: it names the version, repeats
+ * what is replaced, and pins every hash.
  */
-interface WrappedCommand {
+interface WrappedCommands {
   readonly toolchain: 'go';
   readonly module: string;
-  /** The one package, without a version: that is the module's to say. */
-  readonly packages: readonly [string];
+  /** Without versions, which are the module's to say; `.` is the command of the module itself. */
+  readonly packages: readonly string[];
   readonly purpose: string;
 }
 
-export type Program = Packages | WrappedCommand;
+/** Programs of ours on others' libraries, built from the folder `modules/<module>`. */
+interface Built {
+  readonly toolchain: 'java' | 'debian';
+  readonly module: string;
+  /** Of Debian's packages the release has one version; of Java's the module names the rest. */
+  readonly packages: readonly string[];
+  readonly purpose: string;
+}
+
+export type Program = Packages | WrappedCommands | Built;
 
 /** Every program, by the name that reports and the cache give it. */
 export const programs = {
@@ -66,6 +76,30 @@ export const programs = {
     toolchain: 'go',
     packages: ['github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4'],
     purpose: 'grpc-go client by reflection',
+  },
+  h2spec: {
+    toolchain: 'go',
+    module: 'h2spec',
+    packages: ['github.com/summerwind/h2spec/cmd/h2spec'],
+    purpose: 'h2spec 2.2.1: conformance to HTTP/2 and HPACK',
+  },
+  grpcgo: {
+    toolchain: 'go',
+    module: 'grpcgo',
+    packages: ['google.golang.org/grpc/interop/client', '.'],
+    purpose: 'grpc-go 1.85.0: its interop client, and calls',
+  },
+  grpcjava: {
+    toolchain: 'java',
+    module: 'grpcjava',
+    packages: ['io.grpc:grpc-interop-testing:1.79.0'],
+    purpose: 'grpc-java: its interop client on Netty and OkHttp, and calls',
+  },
+  grpccpp: {
+    toolchain: 'debian',
+    module: 'grpccpp',
+    packages: ['libgrpc++-dev', 'protobuf-compiler-grpc', 'libprotobuf-dev'],
+    purpose: 'gRPC in C++: calls',
   },
 } as const satisfies Readonly<Record<string, Program>>;
 

@@ -51,7 +51,7 @@ export class Call implements StreamUser, ServerCall {
   readonly headers: HeaderList;
   readonly handler: Handler;
   compress = false;
-  #requestWasCompressed = false;
+  #requestWasCompressed: boolean | undefined;
   readonly #stream: Stream;
   readonly #head: Extract<CallHead, { kind: 'call' }>;
   readonly #host: CallHost;
@@ -103,7 +103,7 @@ export class Call implements StreamUser, ServerCall {
   }
 
   get requestWasCompressed(): boolean {
-    return this.#requestWasCompressed;
+    return this.#requestWasCompressed === true;
   }
 
   get isOver(): boolean {
@@ -170,12 +170,11 @@ export class Call implements StreamUser, ServerCall {
       this.refuse({ kind: 'malformed', what: 'a message is compressed, and grpc-encoding does not say how' });
       return;
     }
+    this.#requestWasCompressed ??= isCompressed;
     const message = isCompressed ? decompressed(bytes, this.#host.maxMessageBytes) : bytes;
     if (this.#requests !== undefined) this.#requests.push(message, bytes.length);
-    else if (this.#request === undefined) {
-      this.#requestWasCompressed = isCompressed;
-      this.#request = message;
-    } else this.refuse({ kind: 'malformed', what: 'the request has more than one message' });
+    else if (this.#request === undefined) this.#request = message;
+    else this.refuse({ kind: 'malformed', what: 'the request has more than one message' });
   }
 
   /** Lets the handler work. */

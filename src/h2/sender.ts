@@ -1,0 +1,94 @@
+/** What goes to the peer: frames, within the peer's windows and settings (RFC 9113 sections 5.2 and 6.9). */
+import type { Socket } from 'node:net';
+import { ConnectionError } from './errors.ts';
+import { FrameWriter } from './frame-writer.ts';
+import { defaultWindow, errorCodes, max31 } from './frames.ts';
+import { HeaderEncoder } from './hpack/encoder.ts';
+import type { HeaderList } from './hpack/field.ts';
+import type { Limits } from './limits.ts';
+import { Outbox } from './outbox.ts';
+import { applySettings, initialPeerSettings, type PeerSettings } from './settings.ts';
+import type { Source, Stream } from './stream.ts';
+
+export class Sender {
+  readonly outbox: Outbox;
+  readonly writer: FrameWriter;
+  readonly #limits: Limits;
+  readonly #encoder: HeaderEncoder;
+  readonly #peer = initialPeerSettings();
+  /** Streams with something to send and a window of their own; the first one is next. */
+  readonly #ready = new Set<Stream>();
+  #window = defaultWindow;
+
+  /** `onWritten` is called after each write that the kernel has taken. */
+  constructor(socket: Socket, { limits, onWritten }: { readonly limits: Limits; readonly onWritten: () => void }) {
+    this.#limits = limits;
+    this.outbox = new Outbox(socket, onWritten);
+    this.writer = new FrameWriter(this.outbox);
+    this.#encoder = new HeaderEncoder({ maxTableSize: limits.headerTableBytes });
+  }
+
+  /** What the peer has asked of us. */
+  get peer(): Readonly<PeerSettings> {
+    return this.#peer;
+  }
+
+  /** Whether so much waits for the peer that nothing more should be read from it. */
+  get isOverfull(): boolean {
+    return this.outbox.waiting > this.#limits.maxOutput * 2;
+  }
+
+  get hasRoom(): boolean {
+    return this.outbox.waiting <= this.#limits.maxOutput;
+  }
+
+  /** Takes over the peer's SETTINGS; returns by how much the window of every stream changes. */
+  settings(payload: Buffer): number {
+    const before = this.#peer.initialWindowSize;
+    applySettings(this.#peer, payload);
+    this.#encoder.setMaxTableSize(this.#peer.headerTableSize);
+    this.writer.settingsAck();
+    return this.#peer.initialWindowSize - before;
+  }
+
+  /** The peer takes so many bytes more, over all streams. */
+  widen(increment: number): void {
+    this.#window += increment;
+    if (this.#window > max31) {
+      throw new ConnectionError(errorCodes.flowControlError, 'the window of the connection is over 2^31 - 1');
+    }
+  }
+
+  headers(id: number, fields: HeaderList, isEnd: boolean): void {
+    this.writer.headers(id, this.#encoder.encode(fields), { isEnd, maxFrame: this.#peer.maxFrameSize });
+  }
+
+  /** How many of `wanted` bytes of DATA may go out now, by the connection's window and its output. */
+  room(wanted: number): number {
+    return this.hasRoom ? Math.min(wanted, this.#window, this.#peer.maxFrameSize) : 0;
+  }
+
+  data(id: number, source: Source, isEnd: boolean): void {
+    this.#window -= source.size;
+    this.writer.data(id, source, isEnd);
+  }
+
+  /** A stream has something to send. It goes out with the turn, unless the peer or the socket must make room first. */
+  wait(stream: Stream): void {
+    if (this.#ready.size === 0) setImmediate(() => this.pump());
+    this.#ready.add(stream);
+  }
+
+  forget(stream: Stream): void {
+    this.#ready.delete(stream);
+  }
+
+  /** Sends what waits, a frame of each stream in turn, as long as the peer and the socket take it. */
+  pump(): void {
+    for (const stream of this.#ready) {
+      if (this.room(1) === 0) return;
+      this.#ready.delete(stream);
+      if (stream.sendWaiting(this.#peer.maxFrameSize)) this.#ready.add(stream);
+    }
+  }
+}
