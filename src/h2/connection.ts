@@ -48,8 +48,8 @@ type State =
   | { readonly kind: 'warned'; readonly since: number }
   /** The second GOAWAY is out; new streams are refused. */
   | { readonly kind: 'leaving' }
-  /** The last word is out; nothing is read any more. */
-  | { readonly kind: 'ending'; readonly since: number }
+  /** Nothing is read any more; `since`: the last word is out. */
+  | { readonly kind: 'ending'; readonly since: number | undefined }
   | { readonly kind: 'closed' };
 
 /** What the PINGs carry that ask for a sign of life, and for the end of what was on its way. */
@@ -138,9 +138,13 @@ export class Connection implements Link {
     const isOver = (since: number | undefined, ms: number) => since !== undefined && now - since >= ms;
     const { kind } = this.#state;
     if (kind === 'closed') return;
-    if (kind === 'ending' || kind === 'greeting') {
-      const [since, ms] = this.#state.kind === 'ending' ? [this.#state.since, lastWordMs] : [this.#born, handshakeMs];
-      if (isOver(since, ms)) this.destroy();
+    if (this.#state.kind === 'ending') {
+      if (isOver(this.#state.since, lastWordMs)) this.destroy();
+      else this.#checkPulse(now);
+      return;
+    }
+    if (kind === 'greeting') {
+      if (isOver(this.#born, handshakeMs)) this.destroy();
       return;
     }
     if (this.#state.kind === 'warned' && isOver(this.#state.since, pingMs)) this.#leave();
@@ -300,7 +304,7 @@ export class Connection implements Link {
     const { onStream, onTooLarge } = this.#options;
     const head = decoded.isTooLarge ? undefined : requestHead(decoded);
     const windows = { send: this.#sender.peer.initialWindowSize, receive: this.#limits.streamWindow };
-    const stream = new Stream(id, this, windows);
+    const stream = new Stream(id, this, { isWhole: isEnd, windows });
     this.#streams.add(stream);
     if (head === undefined) {
       onTooLarge(stream);
@@ -309,7 +313,7 @@ export class Connection implements Link {
       return;
     }
     stream.begin(onStream(stream, head, isEnd), head.contentLength);
-    if (isEnd && stream.isReceiving) stream.receiveEnd(undefined);
+    if (isEnd) stream.receiveEnd(undefined);
   }
 
   /** Section 6.4. */
@@ -390,7 +394,7 @@ export class Connection implements Link {
   #end(code: ErrorCode, message: string): void {
     if (this.#state.kind === 'closed' || this.#state.kind === 'ending') return;
     this.#sender.writer.goAway(this.#streams.last, code, message);
-    this.#close();
+    this.#close(this.#clock.monotonic());
     this.#giveUp(code);
   }
 
@@ -404,16 +408,17 @@ export class Connection implements Link {
   }
 
   #endIfIdle(): void {
-    if (this.#state.kind === 'leaving' && this.#streams.count === 0) this.#close();
+    if (this.#state.kind === 'leaving' && this.#streams.count === 0) this.#close(undefined);
   }
 
-  /** Sends what has gathered, and nothing after it. */
-  #close(): void {
-    this.#state = { kind: 'ending', since: this.#clock.monotonic() };
+  /** Sends what has gathered, and nothing after it; with `since` it has no time to lose. */
+  #close(since: number | undefined): void {
+    this.#state = { kind: 'ending', since };
     this.#blocks.drop();
     this.#reader.wipe();
-    this.#sender.outbox.flush();
-    this.#socket.end();
+    this.#sender.outbox.end(() => {
+      if (this.#state.kind === 'ending') this.#state = { kind: 'ending', since: since ?? this.#clock.monotonic() };
+    });
     // What still comes is dropped: a socket that is closed over unread bytes resets, and our last word is lost.
     this.#socket.resume();
   }
@@ -472,7 +477,7 @@ export class Connection implements Link {
     if (stream.isDone) this.#streams.leave();
     this.#sender.forget(stream);
     this.#streams.end(stream.id, code === undefined ? 'ended' : 'reset by us');
-    if (this.#streams.count === 0) this.#idleSince = this.#now;
+    if (this.#streams.count === 0) this.#idleSince = this.#clock.monotonic();
     this.#endIfIdle();
   }
 

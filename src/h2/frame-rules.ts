@@ -14,7 +14,8 @@ interface Rule {
 
 const rules = new Map<number, Rule>([
   [frameTypes.data, { name: 'DATA', of: 'stream' }],
-  [frameTypes.headers, { name: 'HEADERS', of: 'stream' }],
+  // That the stream has an odd number is looked at where it begins.
+  [frameTypes.headers, { name: 'HEADERS', of: 'either' }],
   [frameTypes.priority, { name: 'PRIORITY', of: 'stream', length: { exactly: 5 }, isStreamError: true }],
   [frameTypes.rstStream, { name: 'RST_STREAM', of: 'stream', length: { exactly: 4 } }],
   [frameTypes.settings, { name: 'SETTINGS', of: 'connection', length: { multipleOf: 6 } }],
@@ -33,7 +34,7 @@ export function checkFrame(type: number, flag: number, id: number, length: numbe
   if (rule.of === 'connection' && id !== 0) throw protocolError(`${rule.name} has no stream`);
   const isAck = type === frameTypes.settings && (flag & flags.ack) !== 0;
   if (fits(rule.length, length) && !(isAck && length > 0)) return;
-  const message = isAck ? 'an acknowledgement has a payload' : `${rule.name} has a length that it cannot have`;
+  const message = isAck ? 'an acknowledgement has a payload' : `${rule.name} has ${wrong(rule.length)}`;
   if (rule.isStreamError) throw new StreamError(errorCodes.frameSizeError, message);
   throw new ConnectionError(errorCodes.frameSizeError, message);
 }
@@ -42,6 +43,12 @@ function fits(rule: Rule['length'], length: number): boolean {
   if (rule === undefined) return true;
   if ('exactly' in rule) return length === rule.exactly;
   return 'atLeast' in rule ? length >= rule.atLeast : length % rule.multipleOf === 0;
+}
+
+function wrong(rule: Rule['length']): string {
+  if (rule === undefined) return 'any length';
+  if ('exactly' in rule) return `not ${rule.exactly} bytes`;
+  return 'atLeast' in rule ? `less than ${rule.atLeast} bytes` : `a length that is no multiple of ${rule.multipleOf}`;
 }
 
 /** The end of the connection with PROTOCOL_ERROR. */

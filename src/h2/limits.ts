@@ -71,10 +71,11 @@ export class Allowance {
 
   /** Takes `count`; false where that was too much. `now` is monotonic, in milliseconds. */
   take(count: number, now: number): boolean {
+    if (now > this.#at) {
+      this.#left = Math.min(this.#most, this.#left + ((now - this.#at) / 1000) * this.#perSecond);
+      this.#at = now;
+    }
     this.#left -= count;
-    if (this.#left >= 0) return true;
-    this.#left = Math.min(this.#most, this.#left + ((now - this.#at) / 1000) * this.#perSecond);
-    this.#at = now;
     return this.#left >= 0;
   }
 

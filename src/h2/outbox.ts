@@ -19,6 +19,8 @@ export class Outbox {
   #waiting = 0;
   #isScheduled = false;
   #isClosed = false;
+  /** To be called once all has been written: nothing comes after it. */
+  #ended: (() => void) | undefined;
 
   /** `onWritten` is called after each write that the kernel has taken. */
   constructor(socket: Socket, onWritten: () => void) {
@@ -52,6 +54,13 @@ export class Outbox {
     return block;
   }
 
+  /** Ends the socket, and calls `ended`, once all that has gathered is written. */
+  end(ended: () => void): void {
+    this.#ended = ended;
+    this.flush();
+    this.#endIfWritten();
+  }
+
   /** Hands everything that has gathered to the socket, unless a write is under way. */
   flush(): void {
     this.#isScheduled = false;
@@ -77,7 +86,15 @@ export class Outbox {
     this.#writing = [];
     for (const block of blocks) this.#release(block);
     this.flush();
+    this.#endIfWritten();
     this.#onWritten();
+  }
+
+  #endIfWritten(): void {
+    if (this.#ended === undefined || this.#writing.length > 0) return;
+    this.#socket.end();
+    this.#ended();
+    this.#ended = undefined;
   }
 
   #close(): void {

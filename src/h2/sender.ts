@@ -45,8 +45,7 @@ export class Sender {
   /** Takes over the peer's SETTINGS; returns by how much the window of every stream changes. */
   settings(payload: Buffer): number {
     const before = this.#peer.initialWindowSize;
-    applySettings(this.#peer, payload);
-    this.#encoder.setMaxTableSize(this.#peer.headerTableSize);
+    applySettings(this.#peer, payload, (size) => this.#encoder.setMaxTableSize(size));
     this.writer.settingsAck();
     return this.#peer.initialWindowSize - before;
   }

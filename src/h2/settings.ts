@@ -1,42 +1,35 @@
 /** SETTINGS in both directions (RFC 9113 section 6.5). */
 import { ConnectionError } from './errors.ts';
-import {
-  defaultMaxFrame,
-  defaultTableSize,
-  defaultWindow,
-  errorCodes,
-  largestMaxFrame,
-  max31,
-  settingIds,
-} from './frames.ts';
+import { defaultMaxFrame, defaultWindow, errorCodes, largestMaxFrame, max31, settingIds } from './frames.ts';
 import type { Limits } from './limits.ts';
 
 /** What the peer has asked of us. */
 export interface PeerSettings {
-  headerTableSize: number;
   initialWindowSize: number;
   maxFrameSize: number;
 }
 
 /** The peer's settings before it has sent any. */
 export function initialPeerSettings(): PeerSettings {
-  return { headerTableSize: defaultTableSize, initialWindowSize: defaultWindow, maxFrameSize: defaultMaxFrame };
+  return { initialWindowSize: defaultWindow, maxFrameSize: defaultMaxFrame };
 }
 
 const settingLength = 6;
 
-/** Takes over what a SETTINGS frame says, in its order; `payload` has whole settings. Throws a ConnectionError for a value that must not be. */
-export function applySettings(peer: PeerSettings, payload: Buffer): void {
+/**
+ * Takes over what a SETTINGS frame says, in its order; `payload` has whole settings. `onTableSize` is told each size of
+ * the header table, those too that the same frame changes again. Throws a ConnectionError for a value that must not be.
+ */
+export function applySettings(peer: PeerSettings, payload: Buffer, onTableSize: (size: number) => void): void {
   for (let at = 0; at < payload.length; at += settingLength) {
-    apply(peer, payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
+    const [id, value] = [payload.readUInt16BE(at), payload.readUInt32BE(at + 2)];
+    if (id === settingIds.headerTableSize) onTableSize(value);
+    else apply(peer, id, value);
   }
 }
 
 function apply(peer: PeerSettings, id: number, value: number): void {
   switch (id) {
-    case settingIds.headerTableSize:
-      peer.headerTableSize = value;
-      return;
     case settingIds.enablePush:
       // Nothing is ever pushed, so both values mean the same here.
       if (value > 1) throw new ConnectionError(errorCodes.protocolError, 'SETTINGS_ENABLE_PUSH is neither 0 nor 1');

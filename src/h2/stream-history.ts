@@ -33,9 +33,9 @@ export class StreamHistory {
     this.#set(id, how);
   }
 
-  /** How stream `id`, which is closed, ended; those of long ago count as ended. */
+  /** How stream `id`, which is closed, ended; those of long ago may have been reset by us, and the peer be slow. */
   of(id: number): Ended {
-    if (this.#last - id >= kept * 2) return 'ended';
+    if (this.#last - id >= kept * 2) return 'reset by us';
     return endings[this.#endings[slotOf(id)] ?? 0] ?? 'ended';
   }
 

@@ -75,9 +75,15 @@ export class Stream {
   #ending: Ending | undefined;
   #isDone = false;
 
-  constructor(id: number, link: Link, windows: { readonly send: number; readonly receive: number }) {
+  /** `isWhole`: the request has ended with its fields. */
+  constructor(
+    id: number,
+    link: Link,
+    { isWhole, windows }: { isWhole: boolean; windows: { readonly send: number; readonly receive: number } },
+  ) {
     this.id = id;
     this.#link = link;
+    if (isWhole) this.#state = 'half-closed (remote)';
     this.#sendWindow = windows.send;
     this.#receiveWindow = windows.receive;
     this.#fullWindow = windows.receive;
@@ -121,7 +127,12 @@ export class Stream {
   data(source: Source, isEnd = false): boolean {
     if (!this.isSending) return true;
     const { size } = source;
-    if (this.#queue.length === 0 && size <= this.#sendWindow && this.#link.room(size) === size) {
+    if (size === 0 && this.#queue.length > 0) {
+      if (isEnd) this.#ending = { kind: 'data' };
+      return false;
+    }
+    const fits = size === 0 || (size <= this.#sendWindow && this.#link.room(size) === size);
+    if (fits && this.#queue.length === 0) {
       this.#sendWindow -= size;
       this.#link.sendData(this, source, isEnd);
       if (isEnd) this.#endLocal();
@@ -191,6 +202,7 @@ export class Stream {
   /** The request is whole. */
   receiveEnd(trailers: HeaderList | undefined): void {
     if (this.#announced !== undefined && this.#received !== this.#announced) this.#wrongLength();
+    if (this.#state === 'closed') return;
     this.#state = 'half-closed (remote)';
     this.#user?.onEnd(trailers);
   }
