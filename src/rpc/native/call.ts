@@ -1,18 +1,18 @@
 /** One gRPC call on a stream of HTTP/2: from its head to its end. */
 import type { Caller } from '../../base/caller.ts';
 import type { Timer } from '../../base/clock.ts';
-import { type ErrorCode, errorCodes } from '../../h2/frames.ts';
-import type { HeaderField, HeaderList } from '../../h2/hpack/field.ts';
+import type { ErrorCode } from '../../h2/frames.ts';
+import type { HeaderList } from '../../h2/hpack/field.ts';
 import type { RequestHead } from '../../h2/request.ts';
 import type { Stream, StreamUser } from '../../h2/stream.ts';
-import { bytesOf, type Reply, replyOf } from '../reply.ts';
+import type { Reply } from '../reply.ts';
 import { whileWanted } from '../wanted.ts';
 import type { CallHead } from './call-head.ts';
-import { compressed, decompressed, UnusableMessage } from './gzip.ts';
+import { decompressed, UnusableMessage } from './gzip.ts';
 import { type Handler, type Refusal, type Refused, type ServerCall, type Status, StatusError } from './handler.ts';
-import { type Held, MessageReader, prefixLength } from './message-reader.ts';
+import { type Held, MessageReader } from './message-reader.ts';
 import { Requests } from './requests.ts';
-import { okFields, statusFields } from './status-fields.ts';
+import { Response } from './response.ts';
 
 /** What a call needs of its server. */
 export interface CallHost {
@@ -37,20 +37,11 @@ export type CallState =
   /** Its end has been said, or nobody is there to hear it. */
   | 'over';
 
-/** The head of every answer; with the messages as they are, and compressed. */
-const plainHead: HeaderList = [
-  { name: ':status', value: '200' },
-  { name: 'content-type', value: 'application/grpc' },
-  { name: 'grpc-accept-encoding', value: 'identity,gzip' },
-];
-const gzipHead: HeaderList = [...plainHead, { name: 'grpc-encoding', value: 'gzip' }];
-
 export class Call implements StreamUser, ServerCall {
   readonly path: string;
   readonly authority: string;
   readonly headers: HeaderList;
   readonly handler: Handler;
-  compress = false;
   #requestWasCompressed: boolean | undefined;
   readonly #stream: Stream;
   readonly #head: Extract<CallHead, { kind: 'call' }>;
@@ -65,9 +56,7 @@ export class Call implements StreamUser, ServerCall {
   #isHandling = false;
   #isHandled = false;
   #timer: Timer | undefined;
-  #headFields: HeaderField[] | undefined;
-  #endFields: HeaderField[] | undefined;
-  #hasHead = false;
+  readonly #response: Response;
   #drained: (() => void) | undefined;
 
   constructor(
@@ -83,6 +72,7 @@ export class Call implements StreamUser, ServerCall {
     this.#stream = stream;
     this.#head = head;
     this.#host = host;
+    this.#response = new Response(stream, head.acceptsGzip);
     this.#reader = new MessageReader({
       maxMessageBytes: host.maxMessageBytes,
       held: host.held,
@@ -110,12 +100,20 @@ export class Call implements StreamUser, ServerCall {
     return this.#state === 'over';
   }
 
+  get compress(): boolean {
+    return this.#response.compress;
+  }
+
+  set compress(value: boolean) {
+    this.#response.compress = value;
+  }
+
   addHeaders(fields: HeaderList): void {
-    this.#headFields = [...(this.#headFields ?? []), ...fields];
+    this.#response.addHeaders(fields);
   }
 
   addTrailers(fields: HeaderList): void {
-    this.#endFields = [...(this.#endFields ?? []), ...fields];
+    this.#response.addTrailers(fields);
   }
 
   /** Runs out of time by `timer`, which ends with the call. */
@@ -125,9 +123,9 @@ export class Call implements StreamUser, ServerCall {
 
   /** Ends the call with a reason of the server's, and tells its handler. */
   refuse(refusal: Refusal): void {
+    if (this.isOver) return;
     const { status, reason } = this.#refused(refusal);
-    this.#end(statusFields(status));
-    this.#giveUp(reason);
+    this.#fail(status, reason);
   }
 
   /** Asks the handler to end the call with this error. */
@@ -181,133 +179,103 @@ export class Call implements StreamUser, ServerCall {
   #work(request: Buffer | Promise<Buffer> | Requests): void {
     this.#state = 'working';
     this.#isHandling = true;
-    if (request instanceof Promise) {
-      request.catch(() => {});
+    if (!(request instanceof Promise)) this.#handle(request);
+    else
       request.then(
         (message) => this.#handle(message),
-        (error) => this.#fail(error),
+        (error) => this.#failWith(error),
       );
-    } else this.#handle(request);
   }
 
   #handle(request: Buffer | Requests): void {
+    if (this.isOver) {
+      this.#release();
+      return;
+    }
     const { handler } = this;
     this.#isHandled = true;
     // `Requests` is there for the two kinds that take many, and for no other.
     const [one, many] = [request as Buffer, request as Requests];
-    switch (handler.kind) {
-      case 'unary':
-        this.#answer(handler.handle(one, this));
-        break;
-      case 'client_stream':
-        this.#answer(handler.handle(many, this));
-        break;
-      case 'server_stream':
-        void this.#answerAll(handler.handle(one, this));
-        break;
-      case 'bidi_stream':
-        void this.#answerAll(handler.handle(many, this));
+    try {
+      switch (handler.kind) {
+        case 'unary':
+          this.#answer(handler.handle(one, this));
+          break;
+        case 'client_stream':
+          this.#answer(handler.handle(many, this));
+          break;
+        case 'server_stream':
+          void this.#answerAll(handler.handle(one, this));
+          break;
+        case 'bidi_stream':
+          void this.#answerAll(handler.handle(many, this));
+      }
+    } catch (error) {
+      this.#failWith(error);
     }
   }
 
   #answer(answer: Promise<Reply>): void {
     answer.then(
       (reply) => this.#finish(reply),
-      (error) => this.#fail(error),
+      (error) => this.#failWith(error),
     );
   }
 
   #finish(reply: Reply): void {
-    if (this.#state === 'over') {
-      reply[Symbol.dispose]();
-      this.#release();
-    } else if (this.compress && this.#head.acceptsGzip) {
-      this.#sendCompressed(reply).then(
+    const sent = this.#response.send(reply);
+    if (!(sent instanceof Promise)) this.#succeed();
+    else
+      sent.then(
         () => this.#succeed(),
-        (error) => this.#fail(error),
+        (error) => this.#failWith(error),
       );
-    } else {
-      this.#send(reply);
-      this.#succeed();
-    }
   }
 
   async #answerAll(answers: AsyncIterable<Reply>): Promise<void> {
     try {
       for await (const reply of whileWanted(answers, this.signal)) {
-        const isSent = this.compress && this.#head.acceptsGzip ? await this.#sendCompressed(reply) : this.#send(reply);
-        if (!isSent && !this.isOver) await new Promise<void>((done) => (this.#drained = done));
+        const hasRoom = await this.#response.send(reply);
+        if (!hasRoom && !this.isOver) await new Promise<void>((done) => (this.#drained = done));
       }
       // A method may end its answers because the caller has gone: that is no success.
       this.signal.throwIfAborted();
       this.#succeed();
     } catch (error) {
-      this.#fail(error);
+      this.#failWith(error);
     }
-  }
-
-  /** Sends an answer; returns whether the peer has room for more. */
-  #send(reply: Reply, isCompressed = false): boolean {
-    using written = reply;
-    if (this.isOver) return true;
-    this.#sendHead();
-    return this.#stream.data({
-      size: prefixLength + written.size,
-      writeTo(target, at) {
-        target[at] = isCompressed ? 1 : 0;
-        target.writeUInt32BE(written.size, at + 1);
-        written.writeTo(target, at + prefixLength);
-      },
-    });
-  }
-
-  async #sendCompressed(reply: Reply): Promise<boolean> {
-    const plain = bytesOf(reply);
-    const small = await compressed(plain);
-    plain.fill(0);
-    return this.#send(replyOf(small), true);
-  }
-
-  #sendHead(): void {
-    if (this.#hasHead) return;
-    this.#hasHead = true;
-    const head = this.compress && this.#head.acceptsGzip ? gzipHead : plainHead;
-    this.#stream.headers(this.#headFields === undefined ? head : [...head, ...this.#headFields]);
   }
 
   #succeed(): void {
-    if (!this.isOver) {
-      this.#sendHead();
-      this.#end(okFields);
-    }
+    this.#response.succeed();
+    this.#close();
     this.#release();
   }
 
-  #fail(error: unknown): void {
-    if (!this.isOver && error instanceof StatusError) {
-      this.#end(statusFields(error.status));
-      this.#giveUp(error);
-    } else if (!this.isOver) {
-      this.refuse(error instanceof UnusableMessage ? error.refusal : { kind: 'failed', error });
-    }
+  /** The handler has failed. */
+  #failWith(error: unknown): void {
+    if (error instanceof StatusError) this.#fail(error.status, error);
+    else this.refuse(error instanceof UnusableMessage ? error.refusal : { kind: 'failed', error });
     this.#release();
+  }
+
+  /** Ends the call with a status, and tells its handler why. */
+  #fail(status: Status, reason: unknown): void {
+    if (this.isOver) return;
+    this.#response.fail(status);
+    this.#close();
+    this.#giveUp(reason);
   }
 
   #refused(refusal: Refusal): Refused {
     return this.#host.refuse(refusal, this.#isHandled ? undefined : this.path);
   }
 
-  #end(fields: HeaderList): void {
-    if (this.isOver) return;
-    const all = this.#endFields === undefined ? fields : [...fields, ...this.#endFields];
-    if (this.#hasHead) this.#stream.trailers(all);
-    else this.#stream.headers([...plainHead, ...(this.#headFields ?? []), ...all], true);
-    this.#close();
-  }
-
   /** Nothing more is said. */
   #close(): void {
+    if (this.isOver) return;
     this.#state = 'over';
+    this.#response.close();
     this.#reader.drop();
     this.#timer?.[Symbol.dispose]();
     this.#drained?.();
@@ -326,12 +294,4 @@ export class Call implements StreamUser, ServerCall {
     this.#stream.done();
     this.#host.ended(this);
   }
-}
-
-/** Ends a stream that is no call of ours. */
-export function refuseStream(stream: Stream, answer: Status | '405' | '415' | '431'): void {
-  if (typeof answer === 'string') stream.headers([{ name: ':status', value: answer }], true);
-  else stream.headers([...plainHead, ...statusFields(answer)], true);
-  stream.reset(errorCodes.noError);
-  stream.done();
 }

@@ -10,9 +10,10 @@ import { defaultLimits, type Limits } from '../../h2/limits.ts';
 import type { RequestHead } from '../../h2/request.ts';
 import type { Stream, StreamUser } from '../../h2/stream.ts';
 import { type Acceptor, accept } from '../acceptor.ts';
-import { Call, type CallHost, refuseStream } from './call.ts';
+import { Call, type CallHost } from './call.ts';
 import { callHead } from './call-head.ts';
 import { type Handler, plainRefusal, type Refusal, type Refused } from './handler.ts';
+import { refuseStream } from './response.ts';
 
 export interface GrpcServerOptions {
   /** `unix:/path` or `host:port`. */
