@@ -13,12 +13,24 @@ export function lengthPrefixed(value: string | Uint8Array): Buffer {
   return out;
 }
 
+/** Typed arrays of more bytes than this are never on V8's heap (`typed_array_max_size_in_heap`, fixed at its build). */
+const largestOnHeap = 64;
+
 /**
- * A copy in memory of its own, for whatever is kept for long: small buffers of Node's are pieces of a pool of 64 KiB, and
- * one of them keeps all of it alive.
+ * Memory of its own, off V8's heap, whatever is in it. `Buffer.alloc` and `allocUnsafeSlow` put up to 64 bytes on that
+ * heap, whose collector moves them and leaves the old bytes behind, where no wipe reaches them. An ArrayBuffer never
+ * lies there.
+ */
+export function ownBytes(length: number): Buffer {
+  return length > largestOnHeap ? Buffer.allocUnsafeSlow(length) : Buffer.from(new ArrayBuffer(length));
+}
+
+/**
+ * A copy in such memory, for whatever is kept for long or wiped: small buffers of Node's are pieces of a pool of 64 KiB,
+ * and one of them keeps all of it alive.
  */
 export function ownCopy(bytes: Uint8Array): Buffer {
-  const own = Buffer.allocUnsafeSlow(bytes.length);
+  const own = ownBytes(bytes.length);
   own.set(bytes);
   return own;
 }

@@ -14,12 +14,10 @@ export class SecretBytes implements Disposable {
   }
 
   /**
-   * Takes over `bytes`: the caller must not keep them, they are overwritten when the secret is disposed of. Those that
-   * share their memory with others (a pool, a message) are moved into memory of their own, and overwritten where they
-   * were.
+   * Takes over `bytes`: they are moved into memory of their own, and overwritten where they were. The caller must not
+   * keep them. Nothing here asks for `bytes.buffer`: for bytes on V8's heap that alone would make a copy.
    */
   static adopt(bytes: Buffer): SecretBytes {
-    if (bytes.buffer.byteLength === bytes.length) return new SecretBytes(bytes);
     const own = ownCopy(bytes);
     bytes.fill(0);
     return new SecretBytes(own);

@@ -6,6 +6,7 @@
  *     open -- the answer ended --> closed, by RST_STREAM: nobody waits for the rest of the request (section 8.1)
  *     any -- RST_STREAM, either way, or the connection's end --> closed
  */
+import { ownBytes } from '../base/bytes.ts';
 import { StreamError } from './errors.ts';
 import { type ErrorCode, errorCodes, max31 } from './frames.ts';
 import type { HeaderList } from './hpack/field.ts';
@@ -138,7 +139,7 @@ export class Stream {
       if (isEnd) this.#endLocal();
       return true;
     }
-    const bytes = Buffer.allocUnsafeSlow(size);
+    const bytes = ownBytes(size);
     source.writeTo(bytes, 0);
     this.#queue.push(bytes);
     this.#link.hold(size);

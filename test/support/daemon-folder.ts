@@ -17,13 +17,17 @@ export interface DaemonFolder extends AsyncDisposable {
 /** The socket of the daemon, in its folder. */
 const socket = 'keyproxy.sock';
 
+/** What all listeners have beside their address: another transport than the default, to run the same tests on it. */
+const transport = process.env['KEYPROXY_TEST_TRANSPORT'];
+const everywhere = transport === undefined ? '' : `, transport: ${transport}`;
+
 /** The daemon's file; environment variables of `startDaemon` put in free ports. */
 function daemonFile(extra: string, listener: string): string {
   return `
 environment: test
 listen:
-  - { unix: ${socket}, mode: "0600"${listener && `, ${listener}`} }
-  - { tcp: "127.0.0.1:50051", identity: insecure_loopback }
+  - { unix: ${socket}, mode: "0600"${listener === '' ? everywhere : `, ${listener}`} }
+  - { tcp: "127.0.0.1:50051", identity: insecure_loopback${everywhere} }
 http: { address: "127.0.0.1:9464" }
 tenants: { directory: tenants }
 ${extra}

@@ -2,6 +2,7 @@
  * Base64 (RFC 4648, section 4) from bytes to bytes. Node's own conversions go by way of a string, and a string with a
  * key in it cannot be wiped.
  */
+import { ownBytes } from '../../base/bytes.ts';
 
 const alphabet = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
 const padding = 0x3d;
@@ -38,7 +39,7 @@ export function writeBase64(bytes: Uint8Array, target: Buffer, offset: number): 
 export function decodeBase64(text: Uint8Array): Buffer | undefined {
   if (text.length % 4 !== 0) return undefined;
   const padded = text.at(-1) !== padding ? 0 : text.at(-2) === padding ? 2 : 1;
-  const out = Buffer.allocUnsafeSlow((text.length / 4) * 3 - padded);
+  const out = ownBytes((text.length / 4) * 3 - padded);
   const used = text.length - padded;
   let bits = 0;
   let at = 0;

@@ -1,4 +1,5 @@
 /** Calls with a token: sent with the current one, ended in time, their failures sorted. */
+import { ownBytes } from '../../base/bytes.ts';
 import type { KmsError } from '../fault.ts';
 import type { VaultAnswer } from './answer.ts';
 import type { LoggedIn } from './credentials.ts';
@@ -64,7 +65,7 @@ export class VaultCalls {
   }
 
   #send({ operation, method, path, body }: VaultCall, token: VaultToken, signal: AbortSignal): Promise<VaultAnswer> {
-    const copy = body && Buffer.allocUnsafeSlow(body.length);
+    const copy = body && ownBytes(body.length);
     copy?.set(body ?? []);
     return this.#vault.api.send({ operation, method, path, token, ...(copy && { body: copy }), signal });
   }

@@ -2,8 +2,10 @@
  * HTTP to one server, by Node's own client: connections that stay open, no redirects, no retries, a bound on the
  * answer's size. It ends when the signal of a call ends, and wipes what it has sent.
  */
+
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { ownBytes } from '../../base/bytes.ts';
 import type { TrustedAuthorities } from './trust.ts';
 
 /** One request to the origin. */
@@ -157,7 +159,7 @@ async function receive(incoming: IncomingMessage): Promise<HttpAnswer> {
 
 /** In memory of its own: `Buffer.concat` may use a pool, of which a slice outlives the wiping. */
 function joined(chunks: readonly Buffer[], size: number): Buffer {
-  const body = Buffer.allocUnsafeSlow(size);
+  const body = ownBytes(size);
   let offset = 0;
   for (const chunk of chunks) {
     body.set(chunk, offset);

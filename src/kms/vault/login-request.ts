@@ -2,8 +2,10 @@
  * What keyproxy shows to Vault to get a token: a secret id (AppRole) or a projected service-account token
  * (Kubernetes), read from its file at each login. What was read never becomes a string that outlives the check.
  */
+
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
+import { ownBytes } from '../../base/bytes.ts';
 import { KmsError } from '../fault.ts';
 import { fields } from '../fields.ts';
 import type { VaultAuth } from '../key-config.ts';
@@ -37,7 +39,7 @@ export async function loginRequest(auth: VaultAuth): Promise<LoginRequest> {
     if (auth.method === 'kubernetes') checkAudience(secret, auth.audience);
     else checkNoToken(secret);
     const head = Buffer.from(`{${JSON.stringify(roleField)}:${JSON.stringify(role)},${JSON.stringify(secretField)}:"`);
-    const body = Buffer.allocUnsafeSlow(head.length + secret.length + 2);
+    const body = ownBytes(head.length + secret.length + 2);
     body.set(head, 0);
     body.set(secret, head.length);
     body.write('"}', head.length + secret.length, 'latin1');

@@ -6,6 +6,7 @@
  *
  * Nothing but the insides of those strings is written to. An empty one stays empty and is no secret.
  */
+import { ownBytes } from '../../base/bytes.ts';
 
 /** What was read. Whoever has it owns the secrets: bytes as they stood between the quotes, escapes undone. */
 export interface MaskedJson {
@@ -99,7 +100,7 @@ const simpleEscapes: ReadonlyMap<number | undefined, number> = new Map([
 
 /** A copy without escapes; undefined for an escape that stands for nothing in ASCII, which no secret here holds. */
 function unescaped(range: Buffer): Buffer | undefined {
-  const out = Buffer.allocUnsafeSlow(range.length);
+  const out = ownBytes(range.length);
   let length = 0;
   for (let at = 0; at < range.length; at++) {
     let byte = range[at] ?? 0;

@@ -1,4 +1,5 @@
 /** The JSON of requests, written to bytes of which those with a key in them can be wiped. */
+import { ownBytes } from '../../base/bytes.ts';
 import { base64Length, writeBase64 } from './base64.ts';
 
 /** A value that becomes a JSON string: bytes as their base64, a string as it is, of characters that need no escape. */
@@ -53,7 +54,7 @@ class Writer {
   #length = 0;
 
   constructor(size: number) {
-    this.#bytes = Buffer.allocUnsafeSlow(size);
+    this.#bytes = ownBytes(size);
   }
 
   text(value: string): void {
