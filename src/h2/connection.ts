@@ -58,6 +58,9 @@ const [aliveMark, leavingMark] = [Buffer.from('alive?\0\0', 'latin1'), Buffer.fr
 /** The peer may send so much before it hears of us again, over all streams, in bytes. */
 const connectionWindow = 2 ** 20;
 
+/** A part of a body from which on a peer may well widen a window for it, in bytes. */
+const worthAWindow = 1_024;
+
 /** Time for a peer to read our last word, in milliseconds. */
 const lastWordMs = 1_000;
 
@@ -374,6 +377,8 @@ export class Connection implements Link {
     const stream = this.#streams.get(id);
     if (stream !== undefined) {
       stream.fail(code);
+      // A peer that makes us reset does what a peer does that resets itself.
+      this.#spend(this.#resets, 'too many streams were reset');
       return;
     }
     this.#sender.writer.rstStream(id, code);
@@ -454,6 +459,7 @@ export class Connection implements Link {
 
   sendData(stream: Stream, source: Source, isEnd: boolean): void {
     this.#asks.refill();
+    if (stream.isDrained || source.size >= worthAWindow) this.#idle.earn();
     this.#sender.data(stream.id, source, isEnd);
   }
 

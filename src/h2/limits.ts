@@ -79,6 +79,11 @@ export class Allowance {
     return this.#left >= 0;
   }
 
+  /** Gives one back: it brought something. */
+  earn(): void {
+    if (this.#left < this.#most) this.#left++;
+  }
+
   /** Gives all of it back. */
   refill(): void {
     this.#left = this.#most;
@@ -91,6 +96,9 @@ export const allowances = {
   asks: { most: 100, perSecond: 1 },
   /** Streams that the peer began and gave up. */
   resets: { most: 10_000, perSecond: 2_000 },
-  /** Frames that carry nothing: empty DATA, PRIORITY, WINDOW_UPDATE, what is unknown or comes too late. */
+  /**
+   * Frames that carry nothing: empty DATA, PRIORITY, WINDOW_UPDATE, what is unknown or comes too late. Each body, or large
+   * part of one, that is sent earns one back, since a client may well widen a window for it.
+   */
   idle: { most: 20_000, perSecond: 5_000 },
 } as const;

@@ -1,7 +1,7 @@
 /** One gRPC call on a stream of HTTP/2: from its head to its end. */
 import type { Caller } from '../../base/caller.ts';
 import type { Timer } from '../../base/clock.ts';
-import type { ErrorCode } from '../../h2/frames.ts';
+import { type ErrorCode, errorCodes } from '../../h2/frames.ts';
 import type { HeaderList } from '../../h2/hpack/field.ts';
 import type { RequestHead } from '../../h2/request.ts';
 import type { Stream, StreamUser } from '../../h2/stream.ts';
@@ -49,8 +49,8 @@ export class Call implements StreamUser, ServerCall {
   readonly #reader: MessageReader;
   readonly #controller = new AbortController();
   #state: CallState = 'receiving';
-  /** The one message of a unary call; the queue of a stream. */
-  #request: Buffer | Promise<Buffer> | undefined;
+  /** The one message of a unary call, which may have to be decompressed; the queue of a stream. */
+  #request: Buffer | (() => Promise<Buffer>) | undefined;
   readonly #requests: Requests | undefined;
   /** Whether somebody works for the call, and whether its handler was ever asked. */
   #isHandling = false;
@@ -79,7 +79,9 @@ export class Call implements StreamUser, ServerCall {
       onMessage: (message, isCompressed) => this.#onMessage(message, isCompressed),
     });
     const isMany = handler.kind === 'client_stream' || handler.kind === 'bidi_stream';
-    this.#requests = isMany ? new Requests((bytes) => stream.grant(bytes)) : undefined;
+    this.#requests = isMany
+      ? new Requests({ grant: (bytes) => stream.grant(bytes), onTaken: (bytes) => this.#reader.letGo(bytes) })
+      : undefined;
     if (head.timeoutMs !== undefined) host.deadline(this, head.timeoutMs);
     if (this.#requests !== undefined) this.#work(this.#requests);
   }
@@ -121,6 +123,12 @@ export class Call implements StreamUser, ServerCall {
     this.#timer = timer;
   }
 
+  /** The call's time is over. A peer that does not take what it was sent would not hear of it either. */
+  expire(): void {
+    this.refuse({ kind: 'deadline' });
+    if (!this.#stream.isDrained) this.#stream.reset(errorCodes.cancel);
+  }
+
   /** Ends the call with a reason of the server's, and tells its handler. */
   refuse(refusal: Refusal): void {
     if (this.isOver) return;
@@ -128,9 +136,11 @@ export class Call implements StreamUser, ServerCall {
     this.#fail(status, reason);
   }
 
-  /** Asks the handler to end the call with this error. */
+  /** Asks the handler to end the call with this error; a call that it was not asked for ends at once. */
   abort(error: unknown): void {
-    this.#controller.abort(error);
+    if (this.#state === 'receiving') this.#failWith(error);
+    else this.#giveUp(error);
+    this.onDrained();
   }
 
   // What the stream tells.
@@ -164,26 +174,40 @@ export class Call implements StreamUser, ServerCall {
   }
 
   #onMessage(bytes: Buffer, isCompressed: boolean): void {
+    if (this.isOver) return;
     if (isCompressed && this.#head.encoding === 'identity') {
       this.refuse({ kind: 'malformed', what: 'a message is compressed, and grpc-encoding does not say how' });
       return;
     }
     this.#requestWasCompressed ??= isCompressed;
-    const message = isCompressed ? decompressed(bytes, this.#host.maxMessageBytes) : bytes;
+    const message = isCompressed ? () => this.#decompressed(bytes) : bytes;
     if (this.#requests !== undefined) this.#requests.push(message, bytes.length);
     else if (this.#request === undefined) this.#request = message;
     else this.refuse({ kind: 'malformed', what: 'the request has more than one message' });
   }
 
+  /** Decompresses a message, or ends the call; rejects with the reason then. */
+  async #decompressed(bytes: Buffer): Promise<Buffer> {
+    try {
+      const message = await decompressed(bytes, this.#host.maxMessageBytes);
+      const isTooMuch = this.#requests === undefined && !this.#reader.hold(message.length);
+      if (isTooMuch) throw new UnusableMessage({ kind: 'too much at once' });
+      return message;
+    } catch (error) {
+      this.#failWith(error);
+      throw this.signal.reason;
+    }
+  }
+
   /** Lets the handler work. */
-  #work(request: Buffer | Promise<Buffer> | Requests): void {
+  #work(request: Buffer | (() => Promise<Buffer>) | Requests): void {
     this.#state = 'working';
     this.#isHandling = true;
-    if (!(request instanceof Promise)) this.#handle(request);
+    if (typeof request !== 'function') this.#handle(request);
     else
-      request.then(
+      request().then(
         (message) => this.#handle(message),
-        (error) => this.#failWith(error),
+        () => this.#release(),
       );
   }
 
@@ -211,25 +235,29 @@ export class Call implements StreamUser, ServerCall {
           void this.#answerAll(handler.handle(many, this));
       }
     } catch (error) {
-      this.#failWith(error);
+      this.#handlerFailed(error);
     }
   }
 
   #answer(answer: Promise<Reply>): void {
     answer.then(
       (reply) => this.#finish(reply),
-      (error) => this.#failWith(error),
+      (error) => this.#handlerFailed(error),
     );
   }
 
   #finish(reply: Reply): void {
-    const sent = this.#response.send(reply);
-    if (!(sent instanceof Promise)) this.#succeed();
-    else
-      sent.then(
-        () => this.#succeed(),
-        (error) => this.#failWith(error),
-      );
+    try {
+      const sent = this.#response.send(reply);
+      if (!(sent instanceof Promise)) this.#succeed();
+      else
+        sent.then(
+          () => this.#succeed(),
+          (error) => this.#handlerFailed(error),
+        );
+    } catch (error) {
+      this.#handlerFailed(error);
+    }
   }
 
   async #answerAll(answers: AsyncIterable<Reply>): Promise<void> {
@@ -242,7 +270,7 @@ export class Call implements StreamUser, ServerCall {
       this.signal.throwIfAborted();
       this.#succeed();
     } catch (error) {
-      this.#failWith(error);
+      this.#handlerFailed(error);
     }
   }
 
@@ -252,11 +280,15 @@ export class Call implements StreamUser, ServerCall {
     this.#release();
   }
 
-  /** The handler has failed. */
+  #handlerFailed(error: unknown): void {
+    this.#failWith(error);
+    this.#release();
+  }
+
+  /** Ends the call for what a handler threw, or its message was. */
   #failWith(error: unknown): void {
     if (error instanceof StatusError) this.#fail(error.status, error);
     else this.refuse(error instanceof UnusableMessage ? error.refusal : { kind: 'failed', error });
-    this.#release();
   }
 
   /** Ends the call with a status, and tells its handler why. */
@@ -291,6 +323,7 @@ export class Call implements StreamUser, ServerCall {
   /** The handler has ended, or was never asked. */
   #release(): void {
     this.#isHandling = false;
+    this.#reader.letGo();
     this.#stream.done();
     this.#host.ended(this);
   }

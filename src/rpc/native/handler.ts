@@ -17,7 +17,7 @@ export interface ServerCall {
   readonly signal: AbortSignal;
   /** Whether the first message came compressed. */
   readonly requestWasCompressed: boolean;
-  /** Compresses the answers that follow with gzip, where the caller accepts it. */
+  /** Compresses the answers that follow with gzip, where the caller accepts it; to be set before the first one. */
   compress: boolean;
   /** Adds metadata to the answer's head. Has no effect after the first answer. */
   addHeaders(fields: HeaderList): void;

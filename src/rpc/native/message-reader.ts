@@ -10,7 +10,7 @@ import type { Refusal } from './handler.ts';
 /** Bytes of a message's prefix. */
 export const prefixLength = 5;
 
-/** What all calls of a connection hold of unfinished messages. */
+/** What all calls of a connection hold of messages: those that come, and those that handlers have not let go of. */
 export interface Held {
   bytes: number;
   readonly limit: number;
@@ -23,8 +23,10 @@ export interface MessageReaderOptions {
   readonly onMessage: (message: Buffer, isCompressed: boolean) => void;
 }
 
-/** The smallest buffer for a message that comes in pieces. */
-const smallest = 16_384;
+/** The smallest buffer for a message that comes in pieces, in bytes. */
+const smallest = 512;
+
+const nothing = Buffer.alloc(0);
 
 export class MessageReader {
   readonly #options: MessageReaderOptions;
@@ -35,6 +37,8 @@ export class MessageReader {
   #have = 0;
   #length = 0;
   #isCompressed = false;
+  /** What of `held` is this call's. */
+  #own = 0;
 
   constructor(options: MessageReaderOptions) {
     this.#options = options;
@@ -58,10 +62,11 @@ export class MessageReader {
           const message = Buffer.allocUnsafe(this.#length);
           bytes.copy(message, 0, at, at + this.#length);
           at += this.#length;
+          if (!this.hold(this.#length)) return { kind: 'too much at once' };
           this.#options.onMessage(message, this.#isCompressed);
           continue;
         }
-        this.#message = Buffer.allocUnsafe(Math.min(this.#length, smallest));
+        this.#message = nothing;
         this.#have = 0;
       }
       const stop = Math.min(end, at + this.#length - this.#have);
@@ -73,8 +78,21 @@ export class MessageReader {
 
   /** Gives up what has begun. */
   drop(): void {
-    this.#options.held.bytes -= this.#message === undefined ? 0 : this.#have;
     this.#message = undefined;
+  }
+
+  /** A message of so many bytes is no longer needed; without a number, none is. */
+  letGo(bytes = this.#own): void {
+    this.#own -= bytes;
+    this.#options.held.bytes -= bytes;
+  }
+
+  /** Counts so many bytes more as this call's; false where the connection holds too much. */
+  hold(bytes: number): boolean {
+    const { held } = this.#options;
+    this.#own += bytes;
+    held.bytes += bytes;
+    return held.bytes <= held.limit;
   }
 
   #readPrefix(bytes: Buffer, at: number, end: number): number {
@@ -96,23 +114,20 @@ export class MessageReader {
 
   /** Adds to the message that has begun; false where the connection holds too much. */
   #add(bytes: Buffer, start: number, end: number): boolean {
-    const { held, onMessage } = this.#options;
-    let message = this.#message ?? Buffer.alloc(0);
+    let message = this.#message ?? nothing;
     const have = this.#have + end - start;
     if (have > message.length) {
-      const larger = Buffer.allocUnsafe(Math.min(this.#length, have * 2));
+      const larger = Buffer.allocUnsafe(Math.min(this.#length, Math.max(smallest, have * 2)));
       message.copy(larger, 0, 0, this.#have);
       message = larger;
     }
     bytes.copy(message, this.#have, start, end);
     this.#message = message;
-    held.bytes += end - start;
     this.#have = have;
-    if (have === this.#length) {
-      held.bytes -= have;
-      this.#message = undefined;
-      onMessage(message, this.#isCompressed);
-    }
-    return held.bytes <= held.limit;
+    if (!this.hold(end - start)) return false;
+    if (have < this.#length) return true;
+    this.#message = undefined;
+    this.#options.onMessage(message, this.#isCompressed);
+    return true;
   }
 }

@@ -1,22 +1,31 @@
 /** The messages of a caller who sends many: taken by the handler at its own pace. */
 
+/** A message as it came, or what decompresses it once somebody wants it. */
+type Message = Buffer | (() => Promise<Buffer>);
+
 type Waiter = PromiseWithResolvers<IteratorResult<Buffer>>;
 
 /** Messages that are on hand before the peer is asked to wait, in bytes; what each costs beside its own. */
 const [enough, costOfOne] = [65_536, 64];
 
+export interface RequestsOptions {
+  /** Lets the peer send so many bytes more. */
+  readonly grant: (bytes: number) => void;
+  /** A message of so many bytes, as it came, is the handler's now. */
+  readonly onTaken: (bytes: number) => void;
+}
+
 export class Requests implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
-  readonly #grant: (bytes: number) => void;
-  readonly #queue: { readonly message: Buffer | Promise<Buffer>; readonly size: number }[] = [];
+  readonly #options: RequestsOptions;
+  readonly #queue: { readonly message: Message; readonly bytes: number }[] = [];
   #queued = 0;
   /** Bytes that the peer has not been allowed anew. */
   #withheld = 0;
   #waiter: Waiter | undefined;
   #end: { readonly error?: unknown } | undefined;
 
-  /** `grant` lets the peer send so many bytes more. */
-  constructor(grant: (bytes: number) => void) {
-    this.#grant = grant;
+  constructor(options: RequestsOptions) {
+    this.#options = options;
   }
 
   /** Bytes have come, whether or not they make a message. */
@@ -25,19 +34,17 @@ export class Requests implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
     this.#grantRest();
   }
 
-  /** A message has come; one that is a promise is being decompressed. */
-  push(message: Buffer | Promise<Buffer>, bytes: number): void {
+  /** A message of `bytes` bytes has come. */
+  push(message: Message, bytes: number): void {
     if (this.#end !== undefined) return;
-    const size = bytes + costOfOne;
-    if (message instanceof Promise) message.catch(() => {});
     const waiter = this.#waiter;
     if (waiter === undefined) {
-      this.#queue.push({ message, size });
-      this.#queued += size;
+      this.#queue.push({ message, bytes });
+      this.#queued += bytes + costOfOne;
       return;
     }
     this.#waiter = undefined;
-    settle(waiter, message);
+    this.#hand(waiter, message, bytes);
   }
 
   /** Nothing comes any more; with an error what is left is not handed out. */
@@ -58,9 +65,9 @@ export class Requests implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
     const waiter: Waiter = Promise.withResolvers();
     const first = this.#queue.shift();
     if (first !== undefined) {
-      this.#queued -= first.size;
+      this.#queued -= first.bytes + costOfOne;
       this.#grantRest();
-      settle(waiter, first.message);
+      this.#hand(waiter, first.message, first.bytes);
     } else if (this.#end !== undefined) this.#settleEnd(waiter);
     else this.#waiter = waiter;
     return waiter.promise;
@@ -73,12 +80,13 @@ export class Requests implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
 
   #grantRest(): void {
     if (this.#withheld === 0 || this.#queued >= enough) return;
-    this.#grant(this.#withheld);
+    this.#options.grant(this.#withheld);
     this.#withheld = 0;
   }
-}
 
-function settle(waiter: Waiter, message: Buffer | Promise<Buffer>): void {
-  if (message instanceof Promise) message.then((value) => waiter.resolve({ done: false, value }), waiter.reject);
-  else waiter.resolve({ done: false, value: message });
+  #hand(waiter: Waiter, message: Message, bytes: number): void {
+    this.#options.onTaken(bytes);
+    if (typeof message !== 'function') waiter.resolve({ done: false, value: message });
+    else message().then((value) => waiter.resolve({ done: false, value }), waiter.reject);
+  }
 }

@@ -17,13 +17,14 @@ const plainHead: HeaderList = [
 const gzipHead: HeaderList = [...plainHead, { name: 'grpc-encoding', value: 'gzip' }];
 
 export class Response {
-  /** Whether the answers that follow are compressed, where the caller accepts it. */
+  /** Whether the answers that follow are compressed, where the caller accepts it and the head could say so. */
   compress = false;
   readonly #stream: Stream;
   readonly #acceptsGzip: boolean;
   #headFields: HeaderField[] | undefined;
   #endFields: HeaderField[] | undefined;
-  #hasHead = false;
+  /** What the head said of the messages; undefined before it. */
+  #encoding: 'gzip' | 'identity' | undefined;
   #isOver = false;
 
   constructor(stream: Stream, acceptsGzip: boolean) {
@@ -40,12 +41,12 @@ export class Response {
   }
 
   get #isCompressing(): boolean {
-    return this.compress && this.#acceptsGzip;
+    return this.compress && this.#acceptsGzip && this.#encoding !== 'identity';
   }
 
   /** Sends an answer, which is disposed of; returns whether the peer has room for more. */
   send(reply: Reply): boolean | Promise<boolean> {
-    return this.#isCompressing ? this.#sendCompressed(reply) : this.#sendAs(0, reply);
+    return this.#isCompressing && !this.#isOver ? this.#sendCompressed(reply) : this.#sendAs(0, reply);
   }
 
   /** Ends a call that went well. */
@@ -69,7 +70,7 @@ export class Response {
     const plain = bytesOf(reply);
     const small = await compressed(plain);
     plain.fill(0);
-    return this.#sendAs(1, replyOf(small));
+    return this.#sendAs(1, { ...replyOf(small), [Symbol.dispose]: () => small.fill(0) });
   }
 
   /** Sends an answer whose prefix says whether it is compressed. */
@@ -89,16 +90,16 @@ export class Response {
   }
 
   #sendHead(): void {
-    if (this.#hasHead) return;
-    this.#hasHead = true;
-    const head = this.#isCompressing ? gzipHead : plainHead;
+    if (this.#encoding !== undefined) return;
+    this.#encoding = this.#isCompressing ? 'gzip' : 'identity';
+    const head = this.#encoding === 'gzip' ? gzipHead : plainHead;
     this.#stream.headers(this.#headFields === undefined ? head : [...head, ...this.#headFields]);
   }
 
   #end(fields: HeaderList): void {
     this.#isOver = true;
     const all = this.#endFields === undefined ? fields : [...fields, ...this.#endFields];
-    if (this.#hasHead) this.#stream.trailers(all);
+    if (this.#encoding !== undefined) this.#stream.trailers(all);
     else this.#stream.headers([...plainHead, ...(this.#headFields ?? []), ...all], true);
   }
 }

@@ -49,8 +49,11 @@ export interface GrpcServer {
 /** Between two looks for what has taken too long, in milliseconds. */
 const checkMs = 1_000;
 
-/** What the calls of one connection may hold of unfinished messages, in bytes, beside one message of the largest size. */
-const heldBytes = 2 ** 26;
+/** Deadlines beyond what timers hold, 24.8 days in milliseconds, are as good as none. */
+const longestMs = 2 ** 31 - 1;
+
+/** What the calls of one connection may hold of messages, in bytes, beside one message of the largest size. */
+const heldBytes = 2 ** 27;
 
 /** Binds and serves. Rejects with the system's error where the address cannot be had. */
 export async function serveGrpc(options: GrpcServerOptions): Promise<GrpcServer> {
@@ -177,6 +180,7 @@ class Server implements GrpcServer {
    */
   #watchLater(call: Call, milliseconds: number): void {
     const { clock } = this.#options;
+    if (milliseconds > longestMs) return;
     if (this.#fresh.length === 0) setImmediate(() => this.#watch());
     this.#fresh.push({ call, end: clock.monotonic() + milliseconds });
   }
@@ -187,7 +191,7 @@ class Server implements GrpcServer {
     this.#fresh = [];
     for (const { call, end } of fresh) {
       if (call.isOver) continue;
-      call.runOutBy(clock.after(end - clock.monotonic(), () => call.refuse({ kind: 'deadline' })));
+      call.runOutBy(clock.after(end - clock.monotonic(), () => call.expire()));
     }
   }
 }
