@@ -16,6 +16,7 @@ import { FrameReader } from './frame-reader.ts';
 import { checkFrame, protocolError, unpadded } from './frame-rules.ts';
 import { defaultWindow, type ErrorCode, errorCodes, flags, frameTypes, max31 } from './frames.ts';
 import type { HeaderList } from './hpack/field.ts';
+import { Inbox } from './inbox.ts';
 import { Allowance, allowances, type Limits } from './limits.ts';
 import { Pulse } from './pulse.ts';
 import { type RequestHead, requestHead, trailerFields } from './request.ts';
@@ -23,6 +24,7 @@ import { Sender } from './sender.ts';
 import { ownSettings } from './settings.ts';
 import { type Link, type Source, Stream, type StreamUser } from './stream.ts';
 import { Streams } from './streams.ts';
+import { laterTurn } from './turns.ts';
 
 /** Takes a request. Must not throw; `isEnd` says that it has no body. */
 export type OnStream = (stream: Stream, head: RequestHead, isEnd: boolean) => StreamUser;
@@ -61,6 +63,9 @@ const connectionWindow = 2 ** 20;
 /** A part of a body from which on a peer may well widen a window for it, in bytes. */
 const worthAWindow = 1_024;
 
+/** Streams that are given up in one turn. */
+const atOnce = 64;
+
 /** Time for a peer to read our last word, in milliseconds. */
 const lastWordMs = 1_000;
 
@@ -73,6 +78,7 @@ export class Connection implements Link {
   readonly #clock: Clock;
   readonly #limits: Limits;
   readonly #reader: FrameReader;
+  readonly #inbox: Inbox;
   readonly #blocks: FieldBlocks;
   readonly #sender: Sender;
   readonly #streams = new Streams();
@@ -96,6 +102,12 @@ export class Connection implements Link {
     this.#clock = clock;
     this.#limits = limits;
     this.#reader = new FrameReader((...frame) => this.#onFrame(...frame));
+    this.#inbox = new Inbox(socket, {
+      clock,
+      turnMs: limits.turnMs,
+      read: (chunk, at, now) => this.#read(chunk, at, now),
+      isOverfull: () => this.#sender.isOverfull,
+    });
     this.#blocks = new FieldBlocks(limits);
     this.#sender = new Sender(socket, { limits, onWritten: () => this.#onWritten() });
     const now = clock.monotonic();
@@ -107,7 +119,7 @@ export class Connection implements Link {
     this.#asks = new Allowance({ ...allowances.asks, now });
     this.#resets = new Allowance({ ...allowances.resets, now });
     this.#idle = new Allowance({ ...allowances.idle, now });
-    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    socket.on('data', (chunk: Buffer) => this.#onChunk(chunk));
     socket.on('error', () => {});
     socket.once('end', () => this.#onEnd());
     socket.once('close', () => this.#onClose());
@@ -171,30 +183,35 @@ export class Connection implements Link {
     if (verdict === 'ask') this.#sender.writer.ping(aliveMark, false);
   }
 
-  #read(chunk: Buffer): void {
+  #onChunk(chunk: Buffer): void {
     const { kind } = this.#state;
     if (kind === 'ending' || kind === 'closed') return;
-    this.#now = this.#clock.monotonic();
-    this.#pulse.heard(this.#now);
+    const now = this.#clock.monotonic();
+    this.#pulse.heard(now);
+    this.#inbox.take(chunk, now);
+  }
+
+  #read(chunk: Buffer, at: number, now: number): number {
+    this.#now = now;
     try {
-      this.#reader.read(chunk);
+      const end = this.#reader.read(chunk, at);
+      this.#sender.pump();
+      return end;
     } catch (error) {
       this.#fail(error);
-      return;
+      return chunk.length;
     }
-    this.#sender.pump();
-    if (this.#sender.isOverfull) this.#socket.pause();
   }
 
   #onWritten(): void {
     this.#pulse.taken();
     if (this.#state.kind === 'closed') return;
     this.#sender.pump();
-    if (this.#socket.isPaused() && this.#sender.hasRoom) this.#socket.resume();
+    this.#inbox.regulate();
   }
 
-  #onFrame(type: number, flag: number, id: number, bytes: Buffer, start: number, end: number): void {
-    if (this.#state.kind === 'ending') return;
+  #onFrame(type: number, flag: number, id: number, bytes: Buffer, start: number, end: number): boolean {
+    if (this.#state.kind === 'ending') return true;
     if (this.#state.kind === 'greeting') this.#greet(type, flag);
     this.#blocks.checkNext(type, id);
     try {
@@ -205,6 +222,7 @@ export class Connection implements Link {
       if (!(error instanceof StreamError)) throw error;
       this.#failStream(id, error.code);
     }
+    return this.#inbox.mayGoOn(end - start);
   }
 
   #take(type: number, flag: number, id: number, payload: Buffer): void {
@@ -283,6 +301,8 @@ export class Connection implements Link {
   #onBlock(block: FieldBlock | undefined): void {
     if (block === undefined) return;
     const { id, isEnd, decoded } = block;
+    // A byte may stand for thousands.
+    if (decoded.isTooLarge) this.#spend(this.#idle, 'too many fields that are too large', decoded.size >> 12);
     if (id > this.#streams.last) {
       this.#begin(block);
       return;
@@ -299,6 +319,7 @@ export class Connection implements Link {
 
   #begin({ id, isEnd, decoded }: FieldBlock): void {
     this.#streams.begin(id);
+    this.#inbox.begun();
     const { maxStreams, maxAnswers } = this.#limits;
     const isFull = this.#streams.counted >= maxStreams || this.#streams.waiting > maxAnswers;
     if (isFull || this.#state.kind === 'leaving') {
@@ -338,6 +359,8 @@ export class Connection implements Link {
     this.#spend(this.#asks, 'too many SETTINGS frames');
     const change = this.#sender.settings(payload);
     if (change === 0) return;
+    // Each stream is told, and no answer of ours makes up for that.
+    this.#spend(this.#idle, 'too many SETTINGS frames', this.#streams.count >> 5);
     try {
       for (const stream of this.#streams.all()) stream.widen(change);
     } catch (error) {
@@ -368,8 +391,8 @@ export class Connection implements Link {
     this.#spend(this.#idle, 'too many WINDOW_UPDATE frames');
   }
 
-  #spend(allowance: Allowance, message: string): void {
-    if (!allowance.take(1, this.#now)) throw new ConnectionError(errorCodes.enhanceYourCalm, message);
+  #spend(allowance: Allowance, message: string, count = 1): void {
+    if (!allowance.take(count, this.#now)) throw new ConnectionError(errorCodes.enhanceYourCalm, message);
   }
 
   /** A peer's mistake about one stream; one that was never begun, or has ended, is told all the same. */
@@ -420,6 +443,7 @@ export class Connection implements Link {
   #close(since: number | undefined): void {
     this.#state = { kind: 'ending', since };
     this.#blocks.drop();
+    this.#inbox.close();
     this.#reader.wipe();
     this.#sender.outbox.end(() => {
       if (this.#state.kind === 'ending') this.#state = { kind: 'ending', since: since ?? this.#clock.monotonic() };
@@ -428,19 +452,27 @@ export class Connection implements Link {
     this.#socket.resume();
   }
 
-  #giveUp(code: ErrorCode): void {
-    for (const stream of this.#streams.all()) stream.receiveReset(code);
+  /** Some at a time: there may be thousands. */
+  #giveUp(code: ErrorCode, streams = this.#streams.all()): void {
+    for (const stream of streams.splice(-atOnce)) stream.receiveReset(code);
+    if (streams.length > 0) laterTurn(() => this.#giveUp(code, streams));
   }
 
   /** The peer sends nothing more; what is unanswered has nobody who waits for it. */
   #onEnd(): void {
+    const { kind } = this.#state;
+    if (kind === 'ending' || kind === 'closed') return;
+    this.#state = { kind: 'ending', since: this.#clock.monotonic() };
+    this.#inbox.close();
+    this.#sender.outbox.drop();
     this.#socket.end();
-    if (this.#state.kind !== 'closed') this.#giveUp(errorCodes.cancel);
+    this.#giveUp(errorCodes.cancel);
   }
 
   #onClose(): void {
     if (this.#state.kind === 'closed') return;
     this.#state = { kind: 'closed' };
+    this.#inbox.close();
     this.#reader.wipe();
     this.#giveUp(errorCodes.cancel);
     this.#options.onClosed?.();

@@ -16,8 +16,12 @@ export class ConnectionError extends Error {
 export class StreamError extends Error {
   readonly code: ErrorCode;
 
+  /** Without a stack: a peer may cause as many as it likes, and a stack costs more than all else that a mistake does. */
   constructor(code: ErrorCode, message: string) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = 'StreamError';
     this.code = code;
   }

@@ -5,8 +5,11 @@
 import { ConnectionError } from './errors.ts';
 import { defaultMaxFrame, errorCodes, headLength, preface } from './frames.ts';
 
-/** One frame. `bytes` from `start` to `end` are its payload, to be used during the call only. */
-export type OnFrame = (type: number, flags: number, id: number, bytes: Buffer, start: number, end: number) => void;
+/**
+ * One frame. `bytes` from `start` to `end` are its payload, to be used during the call only. Returns whether the next one
+ * may follow at once.
+ */
+export type OnFrame = (type: number, flags: number, id: number, bytes: Buffer, start: number, end: number) => boolean;
 
 export class FrameReader {
   readonly #onFrame: OnFrame;
@@ -25,18 +28,23 @@ export class FrameReader {
     return this.#greeted === preface.length;
   }
 
-  /** Reads a chunk. Throws a ConnectionError for a wrong preface and a frame over the largest size. */
-  read(chunk: Buffer): void {
-    let at = 0;
+  /**
+   * Reads a chunk from `from` on, until `onFrame` wants no more of it for now; returns how far it came. Throws a
+   * ConnectionError for a wrong preface and a frame over the largest size.
+   */
+  read(chunk: Buffer, from = 0): number {
+    let at = from;
     if (this.#greeted < preface.length) at = this.#readPreface(chunk);
     if (this.#have > 0) at = this.#completeCut(chunk, at);
     while (chunk.length - at >= headLength) {
       const end = at + headLength + lengthAt(chunk, at);
       if (end > chunk.length) break;
-      this.#hand(chunk, at, end);
+      const mayGoOn = this.#hand(chunk, at, end);
       at = end;
+      if (!mayGoOn) return at;
     }
     if (at < chunk.length) this.#keep(chunk, at, chunk.length);
+    return chunk.length;
   }
 
   /** Overwrites what is left of a cut frame. */
@@ -81,12 +89,12 @@ export class FrameReader {
     this.#have += chunk.copy(this.#cut, this.#have, start, end);
   }
 
-  #hand(bytes: Buffer, at: number, end: number): void {
+  #hand(bytes: Buffer, at: number, end: number): boolean {
     const type = bytes[at + 3] ?? 0;
     const flags = bytes[at + 4] ?? 0;
     // The first bit is reserved, and ignored.
     const id = bytes.readUInt32BE(at + 5) & 0x7fff_ffff;
-    this.#onFrame(type, flags, id, bytes, at + headLength, end);
+    return this.#onFrame(type, flags, id, bytes, at + headLength, end);
   }
 }
 

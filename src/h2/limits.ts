@@ -12,10 +12,12 @@ export interface Limits {
   readonly headerTableBytes: number;
   /** What a stream may send that has not been taken, in bytes. */
   readonly streamWindow: number;
-  /** Output that waits for the peer: above it, streams wait, and above twice as much nothing more is read; in bytes. */
+  /** Output that waits for the peer: above it streams wait, and nothing more is read; in bytes. */
   readonly maxOutput: number;
   /** Answers that wait for the windows of their streams: above it no new streams are taken; in bytes. */
   readonly maxAnswers: number;
+  /** How long one connection is served before the others have their turn. */
+  readonly turnMs: number;
   /** From the first byte to the peer's first SETTINGS, in milliseconds. */
   readonly handshakeMs: number;
   /** From the first frame of a header block to its last. */
@@ -42,6 +44,7 @@ export const defaultLimits: Limits = {
   streamWindow: 262_144,
   maxOutput: 131_072,
   maxAnswers: 2 ** 25,
+  turnMs: 1,
   handshakeMs: 10_000,
   headerBlockMs: 10_000,
   settingsAckMs: 30_000,

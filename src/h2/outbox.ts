@@ -54,6 +54,12 @@ export class Outbox {
     return block;
   }
 
+  /** Drops what has gathered, and all that comes: nobody will read it. */
+  drop(): void {
+    this.#isClosed = true;
+    this.#wipeGathered();
+  }
+
   /** Ends the socket, and calls `ended`, once all that has gathered is written. */
   end(ended: () => void): void {
     this.#ended = ended;

@@ -35,7 +35,7 @@ export class Sender {
 
   /** Whether so much waits for the peer that nothing more should be read from it. */
   get isOverfull(): boolean {
-    return this.outbox.waiting > this.#limits.maxOutput * 2;
+    return !this.hasRoom;
   }
 
   get hasRoom(): boolean {

@@ -158,7 +158,11 @@ export class Call implements StreamUser, ServerCall {
     if (this.#reader.isInside) this.refuse({ kind: 'malformed', what: 'the request ends inside a message' });
     else if (this.#requests !== undefined) this.#requests.end();
     else if (this.#request === undefined) this.refuse({ kind: 'malformed', what: 'the request has no message' });
-    else this.#work(this.#request);
+    else {
+      const request = this.#request;
+      this.#request = undefined;
+      this.#work(request);
+    }
   }
 
   onDrained(): void {

@@ -11,6 +11,9 @@ import { whileWanted } from '../wanted.ts';
 import { type Handler, type Refusal, type Refused, type ServerCall, type Status, StatusError } from './handler.ts';
 import { serveGrpc } from './server.ts';
 
+/** The end of a call whose caller has gone. */
+const cancelled = refusedWith(new KeyproxyError('CANCELLED'));
+
 /** What the handlers of a listener have in common. */
 interface HandlerOptions extends ListenerOptions {
   /** Aborted when the listener ends: streams that are still open end then, unary calls go on. */
@@ -28,14 +31,13 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     ...{ target, handlers, maxMessageBytes, clock },
     callerOf: options.callerOf ?? (() => options.caller),
     refuse(refusal, path) {
+      // A call whose caller has gone is told to nobody; there may be many.
+      if (refusal.kind === 'cancelled') return cancelled;
       const error = errorOf(refusal);
       const method = path === undefined ? undefined : byPath.get(path);
       // A call that no handler knows of is counted here; one whose caller went before it began is none.
-      const status =
-        method === undefined || refusal.kind === 'cancelled'
-          ? wireStatus(error)
-          : new Course(method, options).fail(error);
-      return { status: asStatus(status), reason: error } satisfies Refused;
+      const status = method === undefined ? wireStatus(error) : new Course(method, options).fail(error);
+      return { status: asStatus(status), reason: error };
     },
   });
   return {
@@ -143,6 +145,10 @@ function asStatus({ code, message, details }: WireStatus): Status {
   // A value of -bin metadata is base64 without padding (PROTOCOL-HTTP2.md, Binary-Header).
   const value = details.toString('base64').replace(/=+$/, '');
   return { code, message, trailers: [{ name: 'grpc-status-details-bin', value }] };
+}
+
+function refusedWith(error: KeyproxyError): Refused {
+  return { status: asStatus(wireStatus(error)), reason: error };
 }
 
 function asError(status: WireStatus): StatusError {
