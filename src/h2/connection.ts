@@ -90,6 +90,8 @@ export class Connection implements Link {
   readonly #maxAge: number;
   #state: State = { kind: 'greeting' };
   #receiveWindow = connectionWindow;
+  /** The last stream that the peer was told to be taken; it is not told a higher one later (section 6.8). */
+  #lastTaken = max31;
   #isAcknowledged = false;
   /** The time of the chunk that is being read, and since when no stream is open. */
   #now: number;
@@ -421,7 +423,7 @@ export class Connection implements Link {
   /** Says the last word, gives up all streams, and reads nothing more. */
   #end(code: ErrorCode, message: string): void {
     if (this.#state.kind === 'closed' || this.#state.kind === 'ending') return;
-    this.#sender.writer.goAway(this.#streams.last, code, message);
+    this.#sendGoAway(code, message);
     this.#close(this.#clock.monotonic());
     this.#giveUp(code);
   }
@@ -430,9 +432,14 @@ export class Connection implements Link {
   #leave(): void {
     const { kind } = this.#state;
     if (kind === 'leaving' || kind === 'ending' || kind === 'closed') return;
-    this.#sender.writer.goAway(this.#streams.last, errorCodes.noError, '');
+    this.#sendGoAway(errorCodes.noError, '');
     this.#state = { kind: 'leaving' };
     this.#endIfIdle();
+  }
+
+  #sendGoAway(code: ErrorCode, message: string): void {
+    this.#lastTaken = Math.min(this.#lastTaken, this.#streams.last);
+    this.#sender.writer.goAway(this.#lastTaken, code, message);
   }
 
   #endIfIdle(): void {

@@ -61,7 +61,7 @@ export class FieldBlocks {
       if (dependsOnItself(payload.subarray(from), id)) throw protocolError('a stream depends on itself');
       from += priorityLength;
     }
-    const fragment = payload.subarray(from, to);
+    const fragment = to - from === payload.length ? payload : payload.subarray(from, to);
     const isEnd = (flag & flags.endStream) !== 0;
     if ((flag & flags.endHeaders) !== 0) return { id, isEnd, decoded: this.#decode(fragment) };
     this.#begun = { id, isEnd, since: now, fragments: [], bytes: 0 };

@@ -11,12 +11,27 @@ export function rootName(tenant: Tenant, service: KeyService, context: Encryptio
   return { tenant: tenant.id, space: 'root', key };
 }
 
+/** What a name was made for, beside the wrapped forms. */
+interface Named {
+  readonly tenant: Tenant;
+  readonly service: KeyService;
+  readonly context: EncryptionContext;
+  readonly name: EntryName;
+}
+
+/** The last name of the same wrapped forms, as an object: making one takes longer than finding its key. */
+const named = new WeakMap<Buffer, Named>();
+
 /** A key by its wrapped forms, of which `service` is the first to open one. */
 export function dekName(
   tenant: Tenant,
   service: KeyService,
   { entriesBytes, context }: { entriesBytes: Buffer; context: EncryptionContext },
 ): EntryName {
+  const before = named.get(entriesBytes);
+  if (before?.tenant === tenant && before.service === service && before.context === context) return before.name;
   const key = cacheKey(Buffer.from(tenant.id), Buffer.from(service.keyId), entriesBytes, context.serialized);
-  return { tenant: tenant.id, space: 'dek', key };
+  const name: EntryName = { tenant: tenant.id, space: 'dek', key };
+  named.set(entriesBytes, { tenant, service, context, name });
+  return name;
 }

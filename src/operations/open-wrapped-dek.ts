@@ -2,11 +2,11 @@
 import { KeyproxyError } from '../base/errors.ts';
 import type { SecretBytes } from '../base/secret.ts';
 import type { Lease } from '../dek/lease.ts';
-import { messageLimits } from '../envelope/limits.ts';
-import { parseWrappedDek, type WrappedDek, wrapTagMatches } from '../envelope/wrapped-dek.ts';
+import { type WrappedDek, wrapTagMatches } from '../envelope/wrapped-dek.ts';
 import type { Engine } from './engine.ts';
 import type { KeyInUse } from './key-in-use.ts';
 import type { KeyRequest } from './key-request.ts';
+import { parseKnownDek } from './known-deks.ts';
 
 /** What is wanted, and the bytes that it is in. */
 export interface WrappedDekRequest extends KeyRequest {
@@ -28,7 +28,7 @@ export interface OpenedDek {
  */
 export async function openWrappedDek(engine: Engine, request: WrappedDekRequest): Promise<OpenedDek> {
   const { tenant, context } = request;
-  const wrapped = parseWrappedDek(request.wrappedDek, messageLimits);
+  const wrapped = parseKnownDek(request.wrappedDek);
   if (wrapped.kind === 3) fail('a root is not for callers');
   const inUse = engine.keys.cached(request, wrapped) ?? (await engine.keys.open(request, wrapped));
   const proven = inUse.key.proven.find(request.wrappedDek);

@@ -194,7 +194,8 @@ export class Call implements StreamUser, ServerCall {
   async #decompressed(bytes: Buffer): Promise<Buffer> {
     try {
       const message = await decompressed(bytes, this.#host.maxMessageBytes);
-      const isTooMuch = this.#requests === undefined && !this.#reader.hold(message.length);
+      const isCounted = this.#requests === undefined && !this.isOver;
+      const isTooMuch = isCounted && !this.#reader.hold(message.length);
       if (isTooMuch) throw new UnusableMessage({ kind: 'too much at once' });
       return message;
     } catch (error) {

@@ -30,15 +30,18 @@ const nothing = Buffer.alloc(0);
 
 export class MessageReader {
   readonly #options: MessageReaderOptions;
-  readonly #prefix = Buffer.alloc(prefixLength);
+  /** The beginning of a prefix that is cut by the end of a frame. */
+  #prefix: Buffer | undefined;
   #prefixHave = 0;
   /** The message that has begun, in a buffer that grows. */
   #message: Buffer | undefined;
   #have = 0;
   #length = 0;
-  #isCompressed = false;
+  /** 1 where the message is compressed. */
+  #flag = 0;
   /** What of `held` is this call's. */
   #own = 0;
+  #isOver = false;
 
   constructor(options: MessageReaderOptions) {
     this.#options = options;
@@ -52,18 +55,19 @@ export class MessageReader {
   /** Reads bytes from `start` to `end`; returns why they are refused. */
   read(bytes: Buffer, start: number, end: number): Refusal | undefined {
     let at = start;
-    while (at < end) {
+    while (at < end && !this.#isOver) {
       if (this.#message === undefined) {
-        at = this.#readPrefix(bytes, at, end);
-        if (this.#prefixHave < prefixLength) return undefined;
-        const refusal = this.#begin();
+        const begin = this.#readPrefix(bytes, at, end);
+        if (begin === undefined) return undefined;
+        at = begin;
+        const refusal = this.#refusal();
         if (refusal !== undefined) return refusal;
         if (this.#length <= end - at) {
           const message = Buffer.allocUnsafe(this.#length);
           bytes.copy(message, 0, at, at + this.#length);
           at += this.#length;
           if (!this.hold(this.#length)) return { kind: 'too much at once' };
-          this.#options.onMessage(message, this.#isCompressed);
+          this.#options.onMessage(message, this.#flag === 1);
           continue;
         }
         this.#message = nothing;
@@ -76,8 +80,9 @@ export class MessageReader {
     return undefined;
   }
 
-  /** Gives up what has begun. */
+  /** Gives up what has begun, and reads nothing more. */
   drop(): void {
+    this.#isOver = true;
     this.#message = undefined;
   }
 
@@ -95,19 +100,29 @@ export class MessageReader {
     return held.bytes <= held.limit;
   }
 
-  #readPrefix(bytes: Buffer, at: number, end: number): number {
+  /** Reads a prefix; returns where its message begins, or nothing where the prefix is not whole. */
+  #readPrefix(bytes: Buffer, at: number, end: number): number | undefined {
+    if (this.#prefixHave === 0 && end - at >= prefixLength) {
+      this.#begin(bytes, at);
+      return at + prefixLength;
+    }
+    this.#prefix ??= Buffer.alloc(prefixLength);
     const stop = Math.min(end, at + prefixLength - this.#prefixHave);
     bytes.copy(this.#prefix, this.#prefixHave, at, stop);
     this.#prefixHave += stop - at;
+    if (this.#prefixHave < prefixLength) return undefined;
+    this.#begin(this.#prefix, 0);
     return stop;
   }
 
-  #begin(): Refusal | undefined {
-    const flag = this.#prefix[0] ?? 0;
-    this.#length = this.#prefix.readUInt32BE(1);
-    this.#isCompressed = flag === 1;
+  #begin(bytes: Buffer, at: number): void {
+    this.#flag = bytes[at] ?? 0;
+    this.#length = bytes.readUInt32BE(at + 1);
     this.#prefixHave = 0;
-    if (flag > 1) return { kind: 'malformed', what: 'a message begins with neither 0 nor 1' };
+  }
+
+  #refusal(): Refusal | undefined {
+    if (this.#flag > 1) return { kind: 'malformed', what: 'a message begins with neither 0 nor 1' };
     const { maxMessageBytes: limit } = this.#options;
     return this.#length > limit ? { kind: 'message too large', size: this.#length, limit } : undefined;
   }
@@ -127,7 +142,7 @@ export class MessageReader {
     if (!this.hold(end - start)) return false;
     if (have < this.#length) return true;
     this.#message = undefined;
-    this.#options.onMessage(message, this.#isCompressed);
+    this.#options.onMessage(message, this.#flag === 1);
     return true;
   }
 }

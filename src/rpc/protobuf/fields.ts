@@ -78,7 +78,7 @@ const mapKind: Kind<ReadonlyMap<string, string>> = {
   wireType: wireTypes.length,
   absent: () => new Map(),
   read(reader, sofar) {
-    const { key, value } = entryOfMap.decode(reader.bytes());
+    const { key, value } = entryOfMap.read(reader.nested());
     if (sofar.has(key)) malformed('a map has the same key twice');
     // The map is the one that `absent` made for this very message.
     (sofar as Map<string, string>).set(key, value);

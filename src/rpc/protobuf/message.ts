@@ -63,9 +63,13 @@ export class Message<S extends Shape> {
 
   /** Reads a message. Bytes fields are views of `bytes`. Throws `REQUEST_MALFORMED`. */
   decode(bytes: Buffer): MessageOf<S> {
+    return this.read(new WireReader(bytes));
+  }
+
+  /** Reads a message to the reader's end, as `decode` does. */
+  read(reader: WireReader): MessageOf<S> {
     const values: Record<string, unknown> = {};
     for (const slot of this.#slots) values[slot.name] = slot.kind.absent();
-    const reader = new WireReader(bytes);
     while (!reader.done) {
       const tag = reader.tag();
       const slot = this.#byTag[tag];
@@ -111,7 +115,7 @@ export class Message<S extends Shape> {
   readonly kind: Kind<Partial<MessageOf<S>> | undefined> = {
     wireType: wireTypes.length,
     absent: () => undefined,
-    read: (reader) => this.decode(reader.bytes()),
+    read: (reader) => this.read(reader.nested()),
     size: (value, tagSize) => (value === undefined ? 0 : withLength(tagSize, this.#sizeOf(value))),
     write: (writer, tag, value) => {
       const values: Readonly<Record<string, unknown>> = value ?? {};

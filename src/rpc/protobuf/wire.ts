@@ -31,10 +31,11 @@ export class WireReader {
   readonly #end: number;
   #at: number;
 
-  constructor(bytes: Buffer) {
+  /** Reads `bytes` from `start` to `end`. */
+  constructor(bytes: Buffer, start = 0, end = bytes.length) {
     this.#bytes = bytes;
-    this.#at = 0;
-    this.#end = bytes.length;
+    this.#at = start;
+    this.#end = end;
   }
 
   get done(): boolean {
@@ -81,11 +82,23 @@ export class WireReader {
 
   /** The bytes of a field with a length, as a view of the message. */
   bytes(): Buffer {
+    const start = this.#span();
+    return this.#bytes.subarray(start, this.#at);
+  }
+
+  /** A reader of a field with a length: a message in this one. */
+  nested(): WireReader {
+    const start = this.#span();
+    return new WireReader(this.#bytes, start, this.#at);
+  }
+
+  /** Goes past a length and what it counts; returns where that begins. */
+  #span(): number {
     const length = this.#length();
     const start = this.#at;
     if (length > this.#end - start) malformed('it ends inside a field');
     this.#at = start + length;
-    return this.#bytes.subarray(start, this.#at);
+    return start;
   }
 
   /** A string; protobuf demands UTF-8 of it. */
