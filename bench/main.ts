@@ -1,8 +1,8 @@
 /**
  * `npm run bench`: keyproxy beside a bare grpc-js server, side by side in one run, as ratios; and the calls that it makes
- * to key services beside the least that would do.
+ * to key services beside the least that would do. Its own transport stands beside those of others under h2load.
  *
- *     --only NAME     throughput, start, memory or calls
+ *     --only NAME     throughput, start, memory, calls or transport
  *     --seconds N     length of each window under load (default 3)
  *     --rounds N      windows of each server and method (default 5), starts and memory readings included
  *     --json          the figures as JSON on standard output
@@ -14,14 +14,25 @@
  */
 import { parseArgs } from 'node:util';
 import { type CallsResult, callsTable, callsVerdicts, measureCalls } from './calls-of-a-day.ts';
+import type { ContestResult } from './contest.ts';
 import { type FootprintResult, measureMemory, measureStart } from './footprint.ts';
+import { hasH2load } from './h2load.ts';
 import { canPin } from './machine.ts';
-import { footprintTable, footprintVerdicts, throughputTable, throughputVerdicts, type Verdict } from './report.ts';
+import {
+  contestTable,
+  contestVerdicts,
+  footprintTable,
+  footprintVerdicts,
+  throughputTable,
+  throughputVerdicts,
+  type Verdict,
+} from './report.ts';
 import { buildFloor } from './server-process.ts';
 import { measureThroughput, type ThroughputResult } from './throughput.ts';
+import { measureTransport } from './transport.ts';
 
 interface Section {
-  readonly results: readonly (ThroughputResult | FootprintResult | CallsResult)[];
+  readonly results: readonly (ThroughputResult | FootprintResult | CallsResult | ContestResult)[];
   readonly table: string;
   readonly verdicts: readonly Verdict[];
   /** Whether the figures are the same on every machine. */
@@ -53,6 +64,14 @@ const sections: Readonly<Record<string, (options: Options) => Promise<Section>>>
     const results = await measureCalls();
     return { results, table: callsTable(results), verdicts: callsVerdicts(results), isExact: true };
   },
+  async transport(options) {
+    if (!(await hasH2load())) {
+      const why = 'h2load is not installed (Debian: nghttp2-client)';
+      return { results: [], table: `transport: ${why}`, verdicts: [{ name: 'transport', isMet: false, why }] };
+    }
+    const results = await measureTransport(options);
+    return { results, table: contestTable(results), verdicts: contestVerdicts(results) };
+  },
 };
 
 const { values } = parseArgs({
@@ -78,7 +97,7 @@ const options: Options = {
 const chosen = Object.entries(sections).filter(([name]) => values.only === undefined || values.only === name);
 if (chosen.length === 0) throw new RangeError(`--only knows ${Object.keys(sections).join(', ')}`);
 
-if (chosen.some(([name]) => name !== 'calls')) await buildFloor();
+if (chosen.some(([name]) => name !== 'calls' && name !== 'transport')) await buildFloor();
 const verdicts: Verdict[] = [];
 const figures: Record<string, Section['results']> = {};
 if (!canPin) console.error('servers and clients share their processors here: the ratios of throughput mean little');

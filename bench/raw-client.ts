@@ -36,6 +36,11 @@ export function requestBytes(method: string, request: object): Buffer {
   return definition(method).requestSerialize(request);
 }
 
+/** The answer that bytes stand for. */
+export function decodedAnswer(method: string, bytes: Buffer): object {
+  return definition(method).responseDeserialize(bytes);
+}
+
 /** One connection to the server on a Unix socket. */
 export class RawClient implements Disposable {
   readonly #client: Client;

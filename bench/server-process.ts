@@ -66,9 +66,14 @@ export async function startFloor(
 
 /** Starts keyproxy's bundle with `args` after `serve`. The socket is where `--dev` and the bench's own file have it. */
 export async function startKeyproxy(
-  options: StartOptions & { readonly args: readonly string[]; readonly env?: NodeJS.ProcessEnv },
+  options: StartOptions & {
+    readonly args: readonly string[];
+    readonly env?: NodeJS.ProcessEnv;
+    /** The program's file; the built bundle where none is given. */
+    readonly program?: string;
+  },
 ): Promise<ServerProcess> {
-  const { folder, args } = options;
+  const { folder, args, program = join(dist, 'keyproxy.js') } = options;
   const [tcp, http] = [await freePort(), await freePort()];
   const isDevelopment = args.includes('--dev');
   const env = {
@@ -76,7 +81,7 @@ export async function startKeyproxy(
     KEYPROXY_HTTP_ADDRESS: `127.0.0.1:${http}`,
     ...(isDevelopment && { KEYPROXY_LISTEN_TCP: `127.0.0.1:${tcp}` }),
   };
-  const command = [process.execPath, join(dist, 'keyproxy.js'), 'serve', ...args] as const;
+  const command = [process.execPath, program, 'serve', ...args] as const;
   const server = start('keyproxy', command, { ...options, env });
   return {
     ...server,

@@ -12,7 +12,7 @@ export function laterTurn(run: () => void): void {
 }
 
 function next(): void {
-  waiting[0]?.();
-  waiting.shift();
+  const run = waiting.shift();
   if (waiting.length > 0) setImmediate(next);
+  run?.();
 }

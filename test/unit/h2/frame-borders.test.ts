@@ -23,9 +23,10 @@ import { settled } from '../../support/memory-socket.ts';
 /** The frames of chunks, as a reader hands them on: copies, since it may use their place again. */
 function read(chunks: readonly Buffer[]): string[] {
   const frames: string[] = [];
-  const reader = new FrameReader((type, flags, id, bytes, start, end) =>
-    frames.push(`${type} ${flags} ${id} ${bytes.toString('hex', start, end)}`),
-  );
+  const reader = new FrameReader((type, flags, id, bytes, start, end) => {
+    frames.push(`${type} ${flags} ${id} ${bytes.toString('hex', start, end)}`);
+    return true;
+  });
   for (const chunk of chunks) reader.read(chunk);
   return frames;
 }
@@ -80,11 +81,22 @@ describe('a reader hands on the same frames for every cut of', () => {
   });
 });
 
+test('a reader stops where no more frames are wanted for now, and goes on from there', () => {
+  const chunk = Buffer.concat([greeting, ping(), ping('87654321'), ping().subarray(0, 5)]);
+  let count = 0;
+  const reader = new FrameReader(() => ++count % 2 === 0);
+  const first = reader.read(chunk);
+  expect([first, count]).toEqual([greeting.length + 17, 1]);
+  expect([reader.read(chunk, first), count]).toEqual([chunk.length, 2]);
+  reader.read(ping().subarray(5));
+  expect(count).toBe(3);
+});
+
 test('a frame that is too large is refused as soon as its length has come, cut or not', () => {
   const tooLarge = frame('DATA', 0, 1, Buffer.alloc(16_385));
-  const reader = new FrameReader(() => {});
+  const reader = new FrameReader(() => true);
   expect(() => reader.read(Buffer.concat([greeting, tooLarge]))).toThrow('larger than SETTINGS_MAX_FRAME_SIZE');
-  const other = new FrameReader(() => {});
+  const other = new FrameReader(() => true);
   other.read(Buffer.concat([greeting, tooLarge.subarray(0, 8)]));
   expect(() => other.read(tooLarge.subarray(8, 9))).toThrow('larger than SETTINGS_MAX_FRAME_SIZE');
 });
@@ -93,7 +105,7 @@ test('a wrong preface is refused at its first wrong byte', () => {
   for (let at = 0; at < greeting.length; at++) {
     const wrong = Buffer.from(greeting);
     wrong[at] = (wrong[at] ?? 0) ^ 1;
-    const reader = new FrameReader(() => {});
+    const reader = new FrameReader(() => true);
     reader.read(wrong.subarray(0, at));
     expect(reader.hasPreface).toBe(false);
     expect(() => reader.read(wrong.subarray(at, at + 1))).toThrow('the preface of HTTP/2');
@@ -102,7 +114,7 @@ test('a wrong preface is refused at its first wrong byte', () => {
 
 test('what was put together is overwritten once it was handed on, and what is left of it by wipe', () => {
   const places: Buffer[] = [];
-  const reader = new FrameReader((_type, _flags, _id, bytes) => places.push(bytes));
+  const reader = new FrameReader((_type, _flags, _id, bytes) => places.push(bytes) > 0);
   // The rest of the place may be anything: memory that nobody has written yet.
   const [first, second] = [data(1, 'the first secret'), data(1, 'other')];
   reader.read(Buffer.concat([greeting, first.subarray(0, 12)]));
