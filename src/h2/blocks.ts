@@ -15,8 +15,8 @@ const spare: Block[] = [];
 
 /** A block with room for `size` bytes. */
 export function takeBlock(size: number): Block {
-  if (size > blockBytes) return { bytes: Buffer.allocUnsafeSlow(size), used: 0 };
-  return spare.pop() ?? { bytes: Buffer.allocUnsafeSlow(blockBytes), used: 0 };
+  if (size > blockBytes) return { bytes: Buffer.alloc(size), used: 0 };
+  return spare.pop() ?? { bytes: Buffer.alloc(blockBytes), used: 0 };
 }
 
 /** Overwrites a block and keeps it for later. Only once nobody reads it any more: neither the caller nor the kernel. */

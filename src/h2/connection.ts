@@ -171,6 +171,12 @@ export class Connection implements Link {
     } else if (!this.#isAcknowledged && isOver(this.#born, settingsAckMs)) {
       this.#fail(new ConnectionError(errorCodes.settingsTimeout, 'SETTINGS was not acknowledged in time'));
     } else this.#checkPulse(now);
+    if (this.#streams.waiting > 0) this.#checkStreams(now);
+  }
+
+  /** A data key must not wait for ever for a peer who does not take it. */
+  #checkStreams(now: number): void {
+    for (const stream of this.#streams.all()) stream.check(now, this.#limits.stallMs);
   }
 
   #isOfAge(now: number): boolean {
@@ -452,7 +458,7 @@ export class Connection implements Link {
     this.#blocks.drop();
     this.#inbox.close();
     this.#reader.wipe();
-    this.#sender.outbox.end(() => {
+    this.#sender.end(() => {
       if (this.#state.kind === 'ending') this.#state = { kind: 'ending', since: since ?? this.#clock.monotonic() };
     });
     // What still comes is dropped: a socket that is closed over unread bytes resets, and our last word is lost.

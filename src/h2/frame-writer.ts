@@ -12,10 +12,16 @@ export class FrameWriter {
 
   data(id: number, source: Source, isEnd: boolean): void {
     const { size } = source;
-    const { bytes, used } = this.#outbox.reserve(headLength + size);
-    const at = used - size;
+    const block = this.#outbox.reserve(headLength + size);
+    const { bytes } = block;
+    const at = block.used - size;
     writeHead(bytes, at - headLength, { length: size, type: frameTypes.data, flags: isEnd ? flags.endStream : 0, id });
-    source.writeTo(bytes, at);
+    try {
+      source.writeTo(bytes, at);
+    } catch (error) {
+      this.#outbox.takeBack(block, headLength + size);
+      throw error;
+    }
   }
 
   /** A block of fields, in CONTINUATION frames too where it is larger than `maxFrame`. */

@@ -12,7 +12,7 @@ export interface Limits {
   readonly headerTableBytes: number;
   /** What a stream may send that has not been taken, in bytes. */
   readonly streamWindow: number;
-  /** Output that waits for the peer: above it streams wait, and nothing more is read; in bytes. */
+  /** Output that waits for the peer: above it streams wait, and nothing more is taken from the socket; in bytes. */
   readonly maxOutput: number;
   /** Answers that wait for the windows of their streams: above it no new streams are taken; in bytes. */
   readonly maxAnswers: number;
@@ -24,7 +24,7 @@ export interface Limits {
   readonly headerBlockMs: number;
   /** For the acknowledgement of our SETTINGS. */
   readonly settingsAckMs: number;
-  /** Without a byte taken by a peer that has output waiting. */
+  /** Without anything taken by a peer that has output waiting, on the connection or for the window of a stream. */
   readonly stallMs: number;
   /** Without a stream. */
   readonly idleMs: number;

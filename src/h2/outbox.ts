@@ -54,6 +54,12 @@ export class Outbox {
     return block;
   }
 
+  /** Takes the last `reserve` back: what was to be written could not be. */
+  takeBack(block: Block, size: number): void {
+    block.used -= size;
+    this.#waiting -= size;
+  }
+
   /** Drops what has gathered, and all that comes: nobody will read it. */
   drop(): void {
     this.#isClosed = true;
@@ -98,9 +104,11 @@ export class Outbox {
 
   #endIfWritten(): void {
     if (this.#ended === undefined || this.#writing.length > 0) return;
-    this.#socket.end();
-    this.#ended();
+    const ended = this.#ended;
     this.#ended = undefined;
+    this.#isClosed = true;
+    this.#socket.end();
+    ended();
   }
 
   #close(): void {

@@ -10,6 +10,9 @@ import { Outbox } from './outbox.ts';
 import { applySettings, initialPeerSettings, type PeerSettings } from './settings.ts';
 import type { Source, Stream } from './stream.ts';
 
+/** In bytes. */
+const largestFrame = 65_536;
+
 export class Sender {
   readonly outbox: Outbox;
   readonly writer: FrameWriter;
@@ -19,6 +22,7 @@ export class Sender {
   /** Streams with something to send and a window of their own; the first one is next. */
   readonly #ready = new Set<Stream>();
   #window = defaultWindow;
+  #isOver = false;
 
   /** `onWritten` is called after each write that the kernel has taken. */
   constructor(socket: Socket, { limits, onWritten }: { readonly limits: Limits; readonly onWritten: () => void }) {
@@ -42,6 +46,18 @@ export class Sender {
     return this.outbox.waiting <= this.#limits.maxOutput;
   }
 
+  /** The largest frame that goes out, in bytes. A peer may allow more, but a write must not take it for ever. */
+  get maxFrame(): number {
+    return Math.min(this.#peer.maxFrameSize, largestFrame);
+  }
+
+  /** Sends what has gathered and nothing after it, then ends the socket and calls `ended`. */
+  end(ended: () => void): void {
+    this.#isOver = true;
+    this.#ready.clear();
+    this.outbox.end(ended);
+  }
+
   /** Takes over the peer's SETTINGS; returns by how much the window of every stream changes. */
   settings(payload: Buffer): number {
     const before = this.#peer.initialWindowSize;
@@ -59,12 +75,12 @@ export class Sender {
   }
 
   headers(id: number, fields: HeaderList, isEnd: boolean): void {
-    this.writer.headers(id, this.#encoder.encode(fields), { isEnd, maxFrame: this.#peer.maxFrameSize });
+    this.writer.headers(id, this.#encoder.encode(fields), { isEnd, maxFrame: this.maxFrame });
   }
 
   /** How many of `wanted` bytes of DATA may go out now, by the connection's window and its output. */
   room(wanted: number): number {
-    return this.hasRoom ? Math.min(wanted, this.#window, this.#peer.maxFrameSize) : 0;
+    return this.hasRoom && !this.#isOver ? Math.min(wanted, this.#window, this.maxFrame) : 0;
   }
 
   data(id: number, source: Source, isEnd: boolean): void {
@@ -74,6 +90,7 @@ export class Sender {
 
   /** A stream has something to send. It goes out with the turn, unless the peer or the socket must make room first. */
   wait(stream: Stream): void {
+    if (this.#isOver) return;
     if (this.#ready.size === 0) setImmediate(() => this.pump());
     this.#ready.add(stream);
   }
@@ -87,7 +104,7 @@ export class Sender {
     for (const stream of this.#ready) {
       if (this.room(1) === 0) return;
       this.#ready.delete(stream);
-      if (stream.sendWaiting(this.#peer.maxFrameSize)) this.#ready.add(stream);
+      if (stream.sendWaiting(this.maxFrame)) this.#ready.add(stream);
     }
   }
 }

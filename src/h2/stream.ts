@@ -75,6 +75,8 @@ export class Stream {
   #offset = 0;
   #ending: Ending | undefined;
   #isDone = false;
+  /** Since when what waits has not moved, as far as somebody has looked. */
+  #stalledSince: number | undefined;
 
   /** `isWhole`: the request has ended with its fields. */
   constructor(
@@ -185,6 +187,13 @@ export class Stream {
 
   // What follows is for the connection.
 
+  /** Gives the stream up where its peer has taken nothing of what waits for `stallMs`. To be called now and then. */
+  check(now: number, stallMs: number): void {
+    if (this.isDrained) return;
+    this.#stalledSince ??= now;
+    if (now - this.#stalledSince >= stallMs) this.fail(errorCodes.cancel);
+  }
+
   begin(user: StreamUser, contentLength: number | undefined): void {
     this.#user = user;
     this.#announced = contentLength;
@@ -238,6 +247,7 @@ export class Stream {
     const left = first.length - from;
     const size = Math.min(this.#link.room(Math.min(left, largest)), this.#sendWindow);
     if (size <= 0 && left > 0) return false;
+    this.#stalledSince = undefined;
     const isLast = size === left && this.#queue.length === 1;
     const isEnd = isLast && this.#ending?.kind === 'data';
     this.#sendWindow -= size;

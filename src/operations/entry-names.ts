@@ -13,8 +13,8 @@ export function rootName(tenant: Tenant, service: KeyService, context: Encryptio
 
 /** What a name was made for, beside the wrapped forms. */
 interface Named {
-  readonly tenant: Tenant;
-  readonly service: KeyService;
+  readonly tenantId: string;
+  readonly keyId: string;
   readonly context: EncryptionContext;
   readonly name: EntryName;
 }
@@ -29,9 +29,10 @@ export function dekName(
   { entriesBytes, context }: { entriesBytes: Buffer; context: EncryptionContext },
 ): EntryName {
   const before = named.get(entriesBytes);
-  if (before?.tenant === tenant && before.service === service && before.context === context) return before.name;
-  const key = cacheKey(Buffer.from(tenant.id), Buffer.from(service.keyId), entriesBytes, context.serialized);
+  const [tenantId, { keyId }] = [tenant.id, service];
+  if (before?.tenantId === tenantId && before.keyId === keyId && before.context === context) return before.name;
+  const key = cacheKey(Buffer.from(tenantId), Buffer.from(keyId), entriesBytes, context.serialized);
   const name: EntryName = { tenant: tenant.id, space: 'dek', key };
-  named.set(entriesBytes, { tenant, service, context, name });
+  named.set(entriesBytes, { tenantId, keyId, context, name });
   return name;
 }

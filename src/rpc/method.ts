@@ -38,4 +38,6 @@ export interface CallObserver {
   handled(method: Method, code: string, seconds: number): void;
   /** A failure that is keyproxy's own, with what the log may know. */
   failed(method: Method, error: Error): void;
+  /** A failure of the transport itself, of which no call knows. */
+  broke(error: unknown): void;
 }

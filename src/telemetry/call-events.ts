@@ -67,6 +67,9 @@ export function rpcEvents(metrics: Metrics, log: Log) {
       const { cause } = error;
       log.error({ method: method.name, reason: error.reason, fault: describe(cause) }, 'a call failed inside keyproxy');
     },
+    broke(cause: unknown): void {
+      log.error({ fault: describe(cause) }, 'a connection failed inside keyproxy');
+    },
   };
 }
 

@@ -58,16 +58,17 @@ function unary(method: UnaryMethod, options: CallOptions): handleUnaryCall<Buffe
     const { open } = options;
     open.add(controller);
     const succeed = (answer: Reply) => {
+      const bytes = bytesOf(answer);
       open.delete(controller);
       course.succeed();
-      callback(null, bytesOf(answer));
+      callback(null, bytes);
     };
     const fail = (thrown: unknown) => {
       open.delete(controller);
       callback(ending(course.fail(thrown)));
     };
     if (isUnmarked(call, method, options)) fail(new KeyproxyError('REQUEST_UNMARKED'));
-    else method.handle(options.caller, call.request, controller.signal).then(succeed, fail);
+    else method.handle(options.caller, call.request, controller.signal).then(succeed).catch(fail);
   };
 }
 

@@ -11,7 +11,7 @@ import type { CallHead } from './call-head.ts';
 import { decompressed, UnusableMessage } from './gzip.ts';
 import { type Handler, type Refusal, type Refused, type ServerCall, type Status, StatusError } from './handler.ts';
 import { type Held, MessageReader } from './message-reader.ts';
-import { Requests } from './requests.ts';
+import { costOfOne, Requests } from './requests.ts';
 import { Response } from './response.ts';
 
 /** What a call needs of its server. */
@@ -102,6 +102,11 @@ export class Call implements StreamUser, ServerCall {
     return this.#state === 'over';
   }
 
+  /** Whether the peer has taken all that was said. */
+  get isTold(): boolean {
+    return this.#stream.isDrained;
+  }
+
   get compress(): boolean {
     return this.#response.compress;
   }
@@ -168,9 +173,11 @@ export class Call implements StreamUser, ServerCall {
   onDrained(): void {
     this.#drained?.();
     this.#drained = undefined;
+    if (this.isOver) this.#timer?.[Symbol.dispose]();
   }
 
   onReset(_code: ErrorCode): void {
+    this.#timer?.[Symbol.dispose]();
     if (this.#state === 'over') return;
     const { reason } = this.#refused({ kind: 'cancelled' });
     this.#close();
@@ -185,15 +192,17 @@ export class Call implements StreamUser, ServerCall {
     }
     this.#requestWasCompressed ??= isCompressed;
     const message = isCompressed ? () => this.#decompressed(bytes) : bytes;
-    if (this.#requests !== undefined) this.#requests.push(message, bytes.length);
-    else if (this.#request === undefined) this.#request = message;
+    if (this.#requests !== undefined) {
+      if (this.#reader.hold(costOfOne)) this.#requests.push(message, bytes.length);
+      else this.refuse({ kind: 'too much at once' });
+    } else if (this.#request === undefined) this.#request = message;
     else this.refuse({ kind: 'malformed', what: 'the request has more than one message' });
   }
 
   /** Decompresses a message, or ends the call; rejects with the reason then. */
   async #decompressed(bytes: Buffer): Promise<Buffer> {
     try {
-      const message = await decompressed(bytes, this.#host.maxMessageBytes);
+      const message = await decompressed(bytes, { limit: this.#host.maxMessageBytes, isWanted: () => !this.isOver });
       const isCounted = this.#requests === undefined && !this.isOver;
       const isTooMuch = isCounted && !this.#reader.hold(message.length);
       if (isTooMuch) throw new UnusableMessage({ kind: 'too much at once' });
@@ -314,7 +323,8 @@ export class Call implements StreamUser, ServerCall {
     this.#state = 'over';
     this.#response.close();
     this.#reader.drop();
-    this.#timer?.[Symbol.dispose]();
+    // Until the peer has taken the answer the deadline still counts.
+    if (this.#stream.isDrained) this.#timer?.[Symbol.dispose]();
     this.#drained?.();
     this.#drained = undefined;
     if (!this.#isHandling) this.#release();

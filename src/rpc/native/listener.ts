@@ -29,11 +29,13 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const handlers = new Map([...byPath].map(([path, method]) => [path, handlerFor(method, all)]));
   const server = await serveGrpc({
     ...{ target, handlers, maxMessageBytes, clock },
+    onFailure: (error) => options.observer.broke(error),
     callerOf: options.callerOf ?? (() => options.caller),
     refuse(refusal, path) {
       // A call whose caller has gone is told to nobody; there may be many.
       if (refusal.kind === 'cancelled') return cancelled;
       const error = errorOf(refusal);
+      if (refusal.kind === 'failed' && !(refusal.error instanceof KeyproxyError)) options.observer.broke(refusal.error);
       const method = path === undefined ? undefined : byPath.get(path);
       // A call that no handler knows of is counted here; one whose caller went before it began is none.
       const status = method === undefined ? wireStatus(error) : new Course(method, options).fail(error);

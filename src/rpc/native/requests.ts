@@ -5,13 +5,15 @@ type Message = Buffer | (() => Promise<Buffer>);
 
 type Waiter = PromiseWithResolvers<IteratorResult<Buffer>>;
 
-/** Messages that are on hand before the peer is asked to wait, in bytes; what each costs beside its own. */
-const [enough, costOfOne] = [65_536, 64];
+/** What a message costs beside its own bytes. */
+export const costOfOne = 256;
+/** Messages that are on hand before the peer is asked to wait, in bytes. */
+const enough = 65_536;
 
 export interface RequestsOptions {
   /** Lets the peer send so many bytes more. */
   readonly grant: (bytes: number) => void;
-  /** A message of so many bytes, as it came, is the handler's now. */
+  /** A message of so many bytes, as it came, and with what it costs beside them, is the handler's now. */
   readonly onTaken: (bytes: number) => void;
 }
 
@@ -85,7 +87,7 @@ export class Requests implements AsyncIterable<Buffer>, AsyncIterator<Buffer> {
   }
 
   #hand(waiter: Waiter, message: Message, bytes: number): void {
-    this.#options.onTaken(bytes);
+    this.#options.onTaken(bytes + costOfOne);
     if (typeof message !== 'function') waiter.resolve({ done: false, value: message });
     else message().then((value) => waiter.resolve({ done: false, value }), waiter.reject);
   }

@@ -68,8 +68,7 @@ export class Response {
 
   async #sendCompressed(reply: Reply): Promise<boolean> {
     const plain = bytesOf(reply);
-    const small = await compressed(plain);
-    plain.fill(0);
+    const small = await compressed(plain).finally(() => plain.fill(0));
     return this.#sendAs(1, { ...replyOf(small), [Symbol.dispose]: () => small.fill(0) });
   }
 

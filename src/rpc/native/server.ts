@@ -53,7 +53,7 @@ const checkMs = 1_000;
 const longestMs = 2 ** 31 - 1;
 
 /** What the calls of one connection may hold of messages, in bytes, beside one message of the largest size. */
-const heldBytes = 2 ** 27;
+const heldBytes = 2 ** 26;
 
 /** Binds and serves. Rejects with the system's error where the address cannot be had. */
 export async function serveGrpc(options: GrpcServerOptions): Promise<GrpcServer> {
@@ -190,7 +190,7 @@ class Server implements GrpcServer {
     const fresh = this.#fresh;
     this.#fresh = [];
     for (const { call, end } of fresh) {
-      if (call.isOver) continue;
+      if (call.isOver && call.isTold) continue;
       call.runOutBy(clock.after(end - clock.monotonic(), () => call.expire()));
     }
   }

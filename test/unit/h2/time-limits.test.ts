@@ -1,6 +1,15 @@
 /** Everything that a peer can put off ends: each time limit, one millisecond before it and at it. */
 import { describe, expect, test } from 'vitest';
-import { frame, greeting, ping, requestFields, reset, settings, settingsAck } from '../../support/frames.ts';
+import {
+  frame,
+  greeting,
+  ping,
+  requestFields,
+  reset,
+  settings,
+  settingsAck,
+  windowUpdate,
+} from '../../support/frames.ts';
 import { answerWith, letters, okHead, openScene, Scene, type SceneOptions } from '../../support/h2-scene.ts';
 import { settled } from '../../support/memory-socket.ts';
 
@@ -99,6 +108,22 @@ describe('a peer that', () => {
     expect(scene.socket.destroyed).toBe(false);
     scene.check(1);
     expect(scene.socket.destroyed).toBe(true);
+  });
+});
+
+describe('an answer that waits for the window of its stream', () => {
+  test('is given up where the peer takes nothing of it in its time, and the others stay', async () => {
+    const scene = await sceneWith({ stallMs: 1000, silenceMs: 1e6 }, { peerSettings: [[4, 0]] });
+    await scene.answer(head(scene, 1), head(scene, 3));
+    for (const id of [1, 3]) answerWith(10)(scene.told(id));
+    await scene.said();
+    scene.check(0);
+    scene.check(999);
+    expect(await scene.answer(windowUpdate(3, 5))).toEqual(['DATA 3 5']);
+    scene.check(1);
+    expect(await scene.said()).toEqual(['RST_STREAM 1 CANCEL']);
+    expect(scene.told(1).events.at(-1)).toBe('reset 8');
+    expect(await scene.answer(windowUpdate(3, 5))).toEqual(['DATA 3 5 END_STREAM']);
   });
 });
 

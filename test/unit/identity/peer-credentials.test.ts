@@ -69,7 +69,7 @@ test('a handler is given the peer of its connection', async () => {
     marked: false,
     maxMessageBytes: 1000,
     clock: systemClock,
-    observer: { started() {}, handled() {}, failed() {} },
+    observer: { started() {}, handled() {}, failed() {}, broke() {} },
     methods: [method],
   });
   {

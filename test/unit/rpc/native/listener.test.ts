@@ -70,6 +70,7 @@ async function bench(marked = false): Promise<Bench> {
       started: ({ name }) => events.push(name),
       handled: ({ name }, code) => events.push(`${name} ${code}`),
       failed: ({ name }) => events.push(`${name}!`),
+      broke: () => events.push('broke'),
     },
   });
   const client = await FrameClient.connect(path);
