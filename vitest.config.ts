@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** One project a kind of test; each file of `test/<kind>` belongs to it. */
-function project(name: string, timeout: number, globalSetup: string[] = []) {
+function project(name: string, timeout: number, globalSetup: string[] = [], retry = 0) {
   return {
     test: {
       name,
@@ -11,6 +11,7 @@ function project(name: string, timeout: number, globalSetup: string[] = []) {
       testTimeout: timeout,
       hookTimeout: timeout,
       globalSetup,
+      retry,
       sequence: { shuffle: true },
     },
   };
@@ -26,7 +27,8 @@ export default defineConfig({
       project('unit', 20_000),
       project('contract', 30_000),
       project('property', 60_000),
-      project('e2e', 60_000, ['test/support/compile-cache.ts']),
+      // Real daemons against real time: on a machine that stands still for a moment they get a second chance.
+      project('e2e', 60_000, ['test/support/compile-cache.ts'], 2),
       project('third-party', 120_000, ['test/third-party/setup.ts']),
       // Hours, not minutes: these files measure, so `npm run test:long` runs them one after the other.
       project('long', 4 * 3_600_000, ['test/support/compile-cache.ts']),
