@@ -108,7 +108,7 @@ export class Connection implements Link {
       clock,
       turnMs: limits.turnMs,
       read: (chunk, at, now) => this.#read(chunk, at, now),
-      isOverfull: () => this.#sender.isOverfull,
+      isOverfull: () => !this.#sender.hasRoom,
     });
     this.#blocks = new FieldBlocks(limits);
     this.#sender = new Sender(socket, { limits, onWritten: () => this.#onWritten() });

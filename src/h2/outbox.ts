@@ -54,9 +54,10 @@ export class Outbox {
     return block;
   }
 
-  /** Takes the last `reserve` back: what was to be written could not be. */
+  /** Takes the last `reserve` back, with what was written into it: the rest of it could not be. */
   takeBack(block: Block, size: number): void {
     block.used -= size;
+    block.bytes.fill(0, block.used, block.used + size);
     this.#waiting -= size;
   }
 

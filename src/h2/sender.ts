@@ -37,11 +37,7 @@ export class Sender {
     return this.#peer;
   }
 
-  /** Whether so much waits for the peer that nothing more should be read from it. */
-  get isOverfull(): boolean {
-    return !this.hasRoom;
-  }
-
+  /** Whether more may be written: where not, nothing more should be read from the peer either. */
   get hasRoom(): boolean {
     return this.outbox.waiting <= this.#limits.maxOutput;
   }

@@ -17,9 +17,9 @@ export interface DaemonFolder extends AsyncDisposable {
 /** The socket of the daemon, in its folder. */
 const socket = 'keyproxy.sock';
 
-/** What all listeners have beside their address: another transport than the default, to run the same tests on it. */
-const transport = process.env['KEYPROXY_TEST_TRANSPORT'];
-const everywhere = transport === undefined ? '' : `, transport: ${transport}`;
+/** Another transport than the default for all listeners, to run the same tests on it. */
+export const otherTransport = process.env['KEYPROXY_TEST_TRANSPORT'];
+const everywhere = otherTransport === undefined ? '' : `, transport: ${otherTransport}`;
 
 /** The daemon's file; environment variables of `startDaemon` put in free ports. */
 function daemonFile(extra: string, listener: string): string {

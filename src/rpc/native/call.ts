@@ -22,7 +22,7 @@ export interface CallHost {
   readonly held: Held;
   /** `path` is that of the method where its handler does not know of the call. */
   readonly refuse: (refusal: Refusal, path: string | undefined) => Refused;
-  /** Calls `run` when the call's time is over, unless the call ends in the same turn. */
+  /** Has the call `expire` after this time, unless it ends in the same turn. */
   deadline(call: Call, milliseconds: number): void;
   /** The call is over and its handler has ended. */
   ended(call: Call): void;
