@@ -37,6 +37,8 @@ export interface ConnectionOptions {
   readonly onStream: OnStream;
   /** A request whose fields are more than `maxHeaderListBytes`: gets its answer without a look at it. */
   readonly onTooLarge: (stream: Stream) => void;
+  /** What came together has been read, or something of what waited has gone. Must not throw. */
+  readonly onPause?: () => void;
   /** Told once, when the connection is closed. */
   readonly onClosed?: () => void;
   /** Told of a failure that is our own. */
@@ -134,6 +136,11 @@ export class Connection implements Link {
     return this.#streams.count;
   }
 
+  /** Bytes of answers that wait for the peer to make room. */
+  get waiting(): number {
+    return this.#streams.waiting;
+  }
+
   /** Lets the peer go: it is told to begin nothing new here, and the connection ends with the last stream. */
   goAway(): void {
     if (this.#state.kind === 'greeting') this.#leave();
@@ -177,6 +184,7 @@ export class Connection implements Link {
   /** A data key must not wait for ever for a peer who does not take it. */
   #checkStreams(now: number): void {
     for (const stream of this.#streams.all()) stream.check(now, this.#limits.stallMs);
+    this.#options.onPause?.();
   }
 
   #isOfAge(now: number): boolean {
@@ -203,6 +211,7 @@ export class Connection implements Link {
     this.#now = now;
     try {
       const end = this.#reader.read(chunk, at);
+      this.#options.onPause?.();
       this.#sender.pump();
       return end;
     } catch (error) {
@@ -215,6 +224,7 @@ export class Connection implements Link {
     this.#pulse.taken();
     if (this.#state.kind === 'closed') return;
     this.#sender.pump();
+    this.#options.onPause?.();
     this.#inbox.regulate();
   }
 
@@ -328,10 +338,10 @@ export class Connection implements Link {
   #begin({ id, isEnd, decoded }: FieldBlock): void {
     this.#streams.begin(id);
     this.#inbox.begun();
-    const { maxStreams, maxAnswers } = this.#limits;
-    const isFull = this.#streams.counted >= maxStreams || this.#streams.waiting > maxAnswers;
-    if (isFull || this.#state.kind === 'leaving') {
-      throw new StreamError(errorCodes.refusedStream, 'no more streams are taken');
+    if (this.#streams.counted >= this.#limits.maxStreams || this.#state.kind === 'leaving') {
+      // No error is thrown: making one costs more than the refusal.
+      this.#failStream(id, errorCodes.refusedStream);
+      return;
     }
     const { onStream, onTooLarge } = this.#options;
     const head = decoded.isTooLarge ? undefined : requestHead(decoded);

@@ -18,7 +18,7 @@ export interface InboxOptions {
 }
 
 /** Streams that are begun at once: what their handlers do shows in the time only afterwards. */
-const maxBegun = 16;
+const maxBegun = 8;
 /** Frames after which the time is looked at, and bytes that count as much as a frame. */
 const [framesPerLook, bytesPerFrame] = [8, 512];
 
@@ -86,8 +86,12 @@ export class Inbox {
       this.#at = 0;
     }
     this.regulate();
-    // What handlers do at once comes before the next tick, and counts.
-    if (this.#begun > 0 || this.#chunks.length > 0) process.nextTick(() => this.#readOn());
+    if (this.#begun > 0 || this.#chunks.length > 0) this.#readSoon();
+  }
+
+  /** What handlers do without waiting for anything comes first, and counts: ticks go on when all microtasks are done. */
+  #readSoon(): void {
+    queueMicrotask(() => process.nextTick(() => this.#readOn()));
   }
 
   #readOn(): void {

@@ -14,8 +14,6 @@ export interface Limits {
   readonly streamWindow: number;
   /** Output that waits for the peer: above it streams wait, and nothing more is taken from the socket; in bytes. */
   readonly maxOutput: number;
-  /** Answers that wait for the windows of their streams: above it no new streams are taken; in bytes. */
-  readonly maxAnswers: number;
   /** How long one connection is served before the others have their turn. */
   readonly turnMs: number;
   /** From the first byte to the peer's first SETTINGS, in milliseconds. */
@@ -43,7 +41,6 @@ export const defaultLimits: Limits = {
   headerTableBytes: 4096,
   streamWindow: 262_144,
   maxOutput: 131_072,
-  maxAnswers: 2 ** 25,
   turnMs: 1,
   handshakeMs: 10_000,
   headerBlockMs: 10_000,

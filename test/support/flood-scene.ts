@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Daemon, startDaemon, temporaryFolder } from './daemon.ts';
 import type { FloodReport } from './flood-connection.ts';
 import { forgetPeak, peakResident } from './flood-memory.ts';
+import type { WindowResult } from './flood-neighbour.ts';
 import { type Neighbour, startAttacker, startNeighbour } from './flood-processes.ts';
 import type { Flood, FloodEnd } from './floods.ts';
 import { memoryHeld, recordMemory } from './memory-record.ts';
@@ -24,8 +25,12 @@ export interface FloodResult {
   readonly report: FloodReport;
   /** How long it ran, in seconds. */
   readonly seconds: number;
-  /** The neighbour's 99th percentile, in milliseconds. */
+  /**
+   * The neighbour's 99th percentile, in milliseconds: without a flood; with the same flood of another daemon on the same
+   * machine, which shows what the flood takes of the machine; and with the flood.
+   */
   readonly quietP99: number;
+  readonly elsewhereP99: number;
   readonly floodP99: number;
   /** The neighbour's answers that were not right. */
   readonly wrong: number;
@@ -48,12 +53,13 @@ export async function floodScene(): Promise<FloodScene> {
   const folder = parts.use(await temporaryFolder());
   const file = join(folder.path, 'memory');
   const daemon = parts.use(await startDaemon({ env: recordMemory(file) }));
+  const elsewhere = parts.use(await startDaemon());
   const neighbour = parts.use(await startNeighbour(daemon.socket));
   await neighbour.calls({ rate: 500, seconds: 1 });
   const owned = parts.move();
   return {
     ...{ daemon, neighbour },
-    run: (flood, measure) => runFlood(flood, measure, { daemon, neighbour, file }),
+    run: (flood, measure) => runFlood(flood, measure, { daemon, elsewhere, neighbour, file }),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -72,11 +78,13 @@ export function isDue({ end }: Flood, { patienceSeconds }: Measure): boolean {
 
 interface Parts {
   readonly daemon: Daemon;
+  readonly elsewhere: Daemon;
   readonly neighbour: Neighbour;
   readonly file: string;
 }
 
-async function runFlood(flood: Flood, measure: Measure, { daemon, neighbour, file }: Parts): Promise<FloodResult> {
+async function runFlood(flood: Flood, measure: Measure, parts: Parts): Promise<FloodResult> {
+  const { daemon, neighbour, file } = parts;
   const { rate, quietSeconds, floodSeconds } = measure;
   const pid = daemon.process.pid ?? 0;
   const heldNow = async () => {
@@ -86,7 +94,8 @@ async function runFlood(flood: Flood, measure: Measure, { daemon, neighbour, fil
   const before = await heldNow();
   await forgetPeak(pid);
   const quiet = [await neighbour.calls({ rate, seconds: quietSeconds / 2 })];
-  const attacker = await startAttacker(daemon.socket.slice('unix:'.length), flood, measure.connections);
+  const elsewhere = await floodElsewhere(flood, measure, parts);
+  const attacker = await startAttacker(pathOf(daemon), flood, measure.connections);
   await using _attacker = attacker;
   const start = performance.now();
   const seconds = () => (performance.now() - start) / 1000;
@@ -110,10 +119,21 @@ async function runFlood(flood: Flood, measure: Measure, { daemon, neighbour, fil
     ...{ report, peak },
     seconds: took,
     quietP99: p99(quiet.flatMap(({ times }) => times)),
+    elsewhereP99: p99(elsewhere.times),
     floodP99: p99(floods.flatMap(({ times }) => times)),
-    wrong: [...quiet, ...floods].reduce((sum, { wrong }) => sum + wrong, 0),
+    wrong: [...quiet, elsewhere, ...floods].reduce((sum, { wrong }) => sum + wrong, 0),
     held: held - before,
   };
+}
+
+/** What the neighbour feels of the flood where another daemon has it. */
+async function floodElsewhere(flood: Flood, measure: Measure, { elsewhere, neighbour }: Parts): Promise<WindowResult> {
+  await using _attacker = await startAttacker(pathOf(elsewhere), flood, measure.connections);
+  return await neighbour.calls({ rate: measure.rate, seconds: measure.floodSeconds });
+}
+
+function pathOf({ socket }: Daemon): string {
+  return socket.slice('unix:'.length);
 }
 
 function hasEnded({ ends }: FloodReport): boolean {

@@ -25,6 +25,8 @@ export interface SceneOptions {
   readonly takes?: boolean;
   /** Takes the requests, in the place of all below. */
   readonly onStream?: OnStream;
+  /** Called when what came together has been read. */
+  readonly onPause?: () => void;
   /** Called when a request begins. */
   readonly onBegin?: (told: Told) => void;
   /** Called when a request is whole. */
@@ -57,6 +59,7 @@ export class Scene {
       random: options.random ?? (() => 0.5),
       onStream: options.onStream ?? this.#onStream,
       onTooLarge: (stream) => stream.headers([{ name: ':status', value: '431' }], true),
+      onPause: () => options.onPause?.(),
       onClosed: () => {
         this.closed++;
       },

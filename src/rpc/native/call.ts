@@ -22,6 +22,8 @@ export interface CallHost {
   readonly held: Held;
   /** `path` is that of the method where its handler does not know of the call. */
   readonly refuse: (refusal: Refusal, path: string | undefined) => Refused;
+  /** Has the call `work` as soon as it may. */
+  ready(call: Call): void;
   /** Has the call `expire` after this time, unless it ends in the same turn. */
   deadline(call: Call, milliseconds: number): void;
   /** The call is over and its handler has ended. */
@@ -32,10 +34,15 @@ export interface CallHost {
 export type CallState =
   /** Its request comes. */
   | 'receiving'
+  /** It waits for its turn; the requests of a stream may still come. */
+  | 'ready'
   /** Its handler works; the requests of a stream may still come. */
   | 'working'
   /** Its end has been said, or nobody is there to hear it. */
   | 'over';
+
+/** Who works for a call, over or not. */
+type Worker = 'nobody' | 'decompression' | 'handler';
 
 export class Call implements StreamUser, ServerCall {
   readonly path: string;
@@ -52,9 +59,7 @@ export class Call implements StreamUser, ServerCall {
   /** The one message of a unary call, which may have to be decompressed; the queue of a stream. */
   #request: Buffer | (() => Promise<Buffer>) | undefined;
   readonly #requests: Requests | undefined;
-  /** Whether somebody works for the call, and whether its handler was ever asked. */
-  #isHandling = false;
-  #isHandled = false;
+  #worker: Worker = 'nobody';
   #timer: Timer | undefined;
   readonly #response: Response;
   #drained: (() => void) | undefined;
@@ -83,7 +88,7 @@ export class Call implements StreamUser, ServerCall {
       ? new Requests({ grant: (bytes) => stream.grant(bytes), onTaken: (bytes) => this.#reader.letGo(bytes) })
       : undefined;
     if (head.timeoutMs !== undefined) host.deadline(this, head.timeoutMs);
-    if (this.#requests !== undefined) this.#work(this.#requests);
+    if (this.#requests !== undefined) this.#getReady();
   }
 
   get caller(): Caller {
@@ -143,9 +148,26 @@ export class Call implements StreamUser, ServerCall {
 
   /** Asks the handler to end the call with this error; a call that it was not asked for ends at once. */
   abort(error: unknown): void {
-    if (this.#state === 'receiving') this.#failWith(error);
+    if (this.#worker === 'nobody') this.#failWith(error);
     else this.#giveUp(error);
     this.onDrained();
+  }
+
+  /** Lets the handler work, unless the call is over. */
+  work(): void {
+    const request = this.#requests ?? this.#request;
+    this.#request = undefined;
+    if (this.#state !== 'ready' || request === undefined) return;
+    this.#state = 'working';
+    if (typeof request !== 'function') {
+      this.#handle(request);
+      return;
+    }
+    this.#worker = 'decompression';
+    request().then(
+      (message) => this.#handle(message),
+      () => this.#release(),
+    );
   }
 
   // What the stream tells.
@@ -163,11 +185,7 @@ export class Call implements StreamUser, ServerCall {
     if (this.#reader.isInside) this.refuse({ kind: 'malformed', what: 'the request ends inside a message' });
     else if (this.#requests !== undefined) this.#requests.end();
     else if (this.#request === undefined) this.refuse({ kind: 'malformed', what: 'the request has no message' });
-    else {
-      const request = this.#request;
-      this.#request = undefined;
-      this.#work(request);
-    }
+    else this.#getReady();
   }
 
   onDrained(): void {
@@ -213,16 +231,9 @@ export class Call implements StreamUser, ServerCall {
     }
   }
 
-  /** Lets the handler work. */
-  #work(request: Buffer | (() => Promise<Buffer>) | Requests): void {
-    this.#state = 'working';
-    this.#isHandling = true;
-    if (typeof request !== 'function') this.#handle(request);
-    else
-      request().then(
-        (message) => this.#handle(message),
-        () => this.#release(),
-      );
+  #getReady(): void {
+    this.#state = 'ready';
+    this.#host.ready(this);
   }
 
   #handle(request: Buffer | Requests): void {
@@ -231,7 +242,7 @@ export class Call implements StreamUser, ServerCall {
       return;
     }
     const { handler } = this;
-    this.#isHandled = true;
+    this.#worker = 'handler';
     // `Requests` is there for the two kinds that take many, and for no other.
     const [one, many] = [request as Buffer, request as Requests];
     try {
@@ -314,7 +325,7 @@ export class Call implements StreamUser, ServerCall {
   }
 
   #refused(refusal: Refusal): Refused {
-    return this.#host.refuse(refusal, this.#isHandled ? undefined : this.path);
+    return this.#host.refuse(refusal, this.#worker === 'handler' ? undefined : this.path);
   }
 
   /** Nothing more is said. */
@@ -327,7 +338,7 @@ export class Call implements StreamUser, ServerCall {
     if (this.#stream.isDrained) this.#timer?.[Symbol.dispose]();
     this.#drained?.();
     this.#drained = undefined;
-    if (!this.#isHandling) this.#release();
+    if (this.#worker === 'nobody') this.#release();
   }
 
   #giveUp(reason: unknown): void {
@@ -337,7 +348,7 @@ export class Call implements StreamUser, ServerCall {
 
   /** The handler has ended, or was never asked. */
   #release(): void {
-    this.#isHandling = false;
+    this.#worker = 'nobody';
     this.#reader.letGo();
     this.#stream.done();
     this.#host.ended(this);

@@ -13,6 +13,7 @@ import { type Acceptor, accept } from '../acceptor.ts';
 import { Call, type CallHost } from './call.ts';
 import { callHead } from './call-head.ts';
 import { type Handler, plainRefusal, type Refusal, type Refused } from './handler.ts';
+import { ReadyCalls } from './ready-calls.ts';
 import { refuseStream } from './response.ts';
 
 export interface GrpcServerOptions {
@@ -51,6 +52,9 @@ const checkMs = 1_000;
 
 /** Deadlines beyond what timers hold, 24.8 days in milliseconds, are as good as none. */
 const longestMs = 2 ** 31 - 1;
+
+/** Answers of one connection that wait for its peer to make room: above it requests wait too; in bytes. */
+const maxAnswers = 2 ** 22;
 
 /** What the calls of one connection may hold of messages, in bytes, beside one message of the largest size. */
 const heldBytes = 2 ** 26;
@@ -120,7 +124,8 @@ class Server implements GrpcServer {
   #take(socket: Socket): void {
     const { clock, random = Math.random, onFailure } = this.#options;
     socket.setNoDelay(true);
-    const host = this.#hostOf(socket);
+    const queue = new ReadyCalls(() => connection.waiting <= maxAnswers);
+    const host = this.#hostOf(socket, queue);
     if (host === undefined) {
       socket.destroy();
       return;
@@ -131,6 +136,7 @@ class Server implements GrpcServer {
       limits: this.#limits,
       onStream: (stream, request) => this.#onStream(stream, request, host),
       onTooLarge: (stream) => refuseStream(stream, '431'),
+      onPause: () => queue.run(),
       onClosed: () => this.#connections.delete(connection),
       ...(onFailure !== undefined && { onFailure }),
     });
@@ -139,7 +145,7 @@ class Server implements GrpcServer {
   }
 
   /** What the calls of a connection share; undefined where nobody can say who is on it. */
-  #hostOf(socket: Socket): CallHost | undefined {
+  #hostOf(socket: Socket, queue: ReadyCalls): CallHost | undefined {
     const { maxMessageBytes, callerOf, onFailure } = this.#options;
     let caller: Caller = { kind: 'anonymous' };
     try {
@@ -153,8 +159,12 @@ class Server implements GrpcServer {
       maxMessageBytes,
       held: { bytes: 0, limit: heldBytes + maxMessageBytes },
       refuse: this.#refuse,
+      ready: (call) => queue.add(call),
       deadline: (call, milliseconds) => this.#watchLater(call, milliseconds),
-      ended: (call) => this.#calls.delete(call),
+      ended: (call) => {
+        this.#calls.delete(call);
+        queue.drop(call);
+      },
     };
   }
 

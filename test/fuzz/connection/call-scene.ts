@@ -14,6 +14,7 @@ import { Call, type CallHost } from '../../../src/rpc/native/call.ts';
 import { callHead } from '../../../src/rpc/native/call-head.ts';
 import { type Handler, plainRefusal } from '../../../src/rpc/native/handler.ts';
 import type { Held } from '../../../src/rpc/native/message-reader.ts';
+import { ReadyCalls } from '../../../src/rpc/native/ready-calls.ts';
 import { refuseStream } from '../../../src/rpc/native/response.ts';
 import { feature } from '../engine/map.ts';
 import { Fault } from '../engine/target.ts';
@@ -38,6 +39,7 @@ export class CallScene {
   /** Calls that have begun, and whether they have ended. */
   readonly #calls = new Map<Call, boolean>();
   #mayDecompress = false;
+  readonly #ready = new ReadyCalls(() => this.#connection.waiting <= 10_000);
   readonly #connection: Connection;
   readonly #handlers: ReadonlyMap<string, Handler>;
 
@@ -51,6 +53,7 @@ export class CallScene {
       random: () => 0.5,
       onStream: (stream, request) => this.#onStream(stream, request, host),
       onTooLarge: (stream) => refuseStream(stream, '431'),
+      onPause: () => this.#ready.run(),
       onFailure: (error) => this.#failures.push(error),
     });
   }
@@ -86,7 +89,11 @@ export class CallScene {
       },
       deadline: (call, milliseconds) =>
         call.runOutBy(clock.after(milliseconds, () => call.refuse({ kind: 'deadline' }))),
-      ended: (call) => void this.#calls.set(call, true),
+      ready: (call) => this.#ready.add(call),
+      ended: (call) => {
+        this.#calls.set(call, true);
+        this.#ready.drop(call);
+      },
     };
   }
 

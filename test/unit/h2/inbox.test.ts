@@ -56,7 +56,7 @@ test('no more than some streams begin before what their handlers do at once is c
   const clock = new FakeClock();
   const { seen, take } = bench({ clock });
   take(frames(100, 1));
-  expect(seen).toHaveLength(16);
+  expect(seen).toHaveLength(8);
   clock.advance(1);
   await turn();
   expect(seen.length).toBeLessThan(100);

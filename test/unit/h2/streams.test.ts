@@ -267,22 +267,6 @@ describe('the number of streams', () => {
     expect(await scene.answer(head(scene, 5, 'end'))).toEqual([]);
   });
 
-  test('is bounded as well by what their answers hold that nobody makes room for', async () => {
-    const scene = await openScene({ limits: { maxAnswers: 100 }, peerSettings: [[4, 10]] });
-    await scene.answer(head(scene, 1, 'end'), head(scene, 3, 'end'), head(scene, 5, 'end'));
-    answerWith(60)(scene.told(1));
-    answerWith(41)(scene.told(3));
-    await scene.said();
-    expect(await scene.answer(head(scene, 7, 'end'))).toEqual(['RST_STREAM 7 REFUSED_STREAM']);
-    await scene.answer(reset(1));
-    expect(await scene.answer(head(scene, 9, 'end'))).toEqual([]);
-    answerWith(60)(scene.told(5));
-    await scene.said();
-    expect(await scene.answer(head(scene, 11, 'end'))).toEqual(['RST_STREAM 11 REFUSED_STREAM']);
-    await scene.answer(windowUpdate(3, 31));
-    expect(await scene.answer(head(scene, 13, 'end'))).toEqual([]);
-  });
-
   test('of those that were refused spoils no block of fields that comes later', async () => {
     const scene = await openScene({ limits: { maxStreams: 1 } });
     const fields = requestFields([['x-custom', 'value']]);

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Call, type CallHost } from '../../../../src/rpc/native/call.ts';
 import { type Handler, plainRefusal } from '../../../../src/rpc/native/handler.ts';
 import type { Held } from '../../../../src/rpc/native/message-reader.ts';
+import { ReadyCalls } from '../../../../src/rpc/native/ready-calls.ts';
 import { replyOf } from '../../../../src/rpc/reply.ts';
 import { callFields, messagesOf, prefixed, statusOf, textsOf } from '../../../support/frame-client.ts';
 import { data, type Fields, reset, settings, windowUpdate } from '../../../support/frames.ts';
@@ -189,15 +190,18 @@ describe('what is under way on one connection', () => {
   /** Unary calls of one connection, which may hold 150 bytes; no method is ever asked. */
   function shared() {
     const held: Held = { bytes: 0, limit: 150 };
+    const ready = new ReadyCalls(() => true);
     const host: CallHost = {
       ...{ caller: { kind: 'anonymous' }, maxMessageBytes: 1_000, held },
       refuse: plainRefusal,
+      ready: (call) => ready.add(call),
       deadline() {},
       ended() {},
     };
     const head = { kind: 'call', timeoutMs: undefined, encoding: 'identity', acceptsGzip: false } as const;
     const scene = openScene({
       onStream: (stream, request) => new Call(stream, request, { head, handler: echo.Unary, host }),
+      onPause: () => ready.run(),
     });
     return { held, scene };
   }
