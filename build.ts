@@ -5,9 +5,10 @@
  * Names stay whole: stack traces are read by people, and shorter names save neither time nor memory that can be
  * measured. There is no compile cache: it would run code out of a folder that others may be able to write to.
  */
-import { chmod, copyFile, cp, mkdir, rm } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, readdir, rm } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
+import { writePapers } from './build/papers.ts';
 
 const root = import.meta.dirname;
 
@@ -27,6 +28,8 @@ const requireShim =
 
 /** The one package with native code (src/identity/peer-credentials.ts); it ships beside the bundle, as it is. */
 const nativePackage = 'koffi';
+/** Its native halves, one a platform; npm installs the one of this machine. */
+const nativeScope = '@koromix';
 
 /** Bundles `entry` for Node 24 and returns esbuild's account of what went where. Rejects where a module is missing. */
 export async function bundle({ entry, name, folder }: Bundle): Promise<Metafile> {
@@ -57,25 +60,32 @@ export async function bundle({ entry, name, folder }: Bundle): Promise<Metafile>
   return metafile;
 }
 
-/** Builds keyproxy into `folder`, with the descriptors that reflection hands out beside it. */
+/**
+ * Builds keyproxy into `folder`, with the descriptors that reflection hands out, the bill of materials and the licences
+ * of others beside it. Rejects where something would ship that must not: docs/supply-chain.md.
+ */
 export async function buildKeyproxy(folder: string): Promise<Metafile> {
   const metafile = await bundle({ entry: join(root, 'src/main.ts'), name: 'keyproxy', folder });
   await mkdir(join(folder, 'proto'), { recursive: true });
   await copyFile(join(root, 'proto/descriptors.binpb'), join(folder, 'proto/descriptors.binpb'));
-  await copyNative(join(folder, 'node_modules'));
+  const beside = await copyNative(join(folder, 'node_modules'));
+  await writePapers({ root, folder, metafile, beside, sourceDate: process.env['SOURCE_DATE_EPOCH'] });
   await chmod(join(folder, 'keyproxy.js'), 0o755);
   return metafile;
 }
 
-/** Copies what the native package needs when it runs: no sources, no documents. */
-async function copyNative(folder: string): Promise<void> {
+/** Copies what the native package needs when it runs, no sources, no documents. Returns what it copied, by path. */
+async function copyNative(folder: string): Promise<string[]> {
   const wanted = ['', '.js', '.cjs', '.json', '.node', '.txt'];
-  for (const name of [nativePackage, '@koromix']) {
+  const halves = await readdir(join(root, 'node_modules', nativeScope));
+  const names = [nativePackage, ...halves.map((name) => `${nativeScope}/${name}`)];
+  for (const name of names) {
     await cp(join(root, 'node_modules', name), join(folder, name), {
       recursive: true,
       filter: (path) => wanted.includes(extname(path)),
     });
   }
+  return names.map((name) => `node_modules/${name}`);
 }
 
 if (import.meta.main) await buildKeyproxy(join(root, 'dist'));
