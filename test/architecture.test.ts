@@ -54,6 +54,7 @@ const homes: Readonly<Record<string, RegExp>> = {
   pino: /^telemetry\//,
   yaml: /^config\//,
   koffi: /^identity\//,
+  jose: /^identity\//,
 };
 
 interface Import {

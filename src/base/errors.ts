@@ -64,6 +64,33 @@ export const errorTable = {
     'caller',
     'a call over TCP must carry the metadata "keyproxy-request: true"',
   ),
+  CALLER_UNAUTHENTICATED: row(
+    'UNAUTHENTICATED',
+    401,
+    'caller',
+    'the call does not say who makes it in a way that is accepted here',
+  ),
+  CALLER_UNVERIFIABLE: row(
+    'UNAVAILABLE',
+    503,
+    'keyproxy',
+    "the caller's token cannot be checked for now, because the keys of its issuer cannot be had",
+    true,
+  ),
+  ACCESS_DENIED: row(
+    'PERMISSION_DENIED',
+    403,
+    'caller',
+    'the policy does not allow this caller the operation for this tenant',
+  ),
+  CALLER_OVER_LIMIT: row('RESOURCE_EXHAUSTED', 429, 'caller', 'the caller makes too many calls', true),
+  AUDIT_UNAVAILABLE: row(
+    'UNAVAILABLE',
+    503,
+    'keyproxy',
+    'the audit log cannot be written, and without it nothing is done',
+    true,
+  ),
   MESSAGE_TOO_LARGE: row('RESOURCE_EXHAUSTED', 413, 'caller', 'the message is over the limit'),
   CONTEXT_RESERVED: row(
     'INVALID_ARGUMENT',
@@ -108,6 +135,12 @@ export const errorTable = {
     409,
     'customer',
     "the tenant's key cannot wrap data keys; use a symmetric or RSA key for encryption and decryption",
+  ),
+  KEY_OUTSIDE_SEGREGATION: row(
+    'FAILED_PRECONDITION',
+    409,
+    'customer',
+    "the tenant's key may not be used in its environment",
   ),
   KEY_SERVICE_MISCONFIGURED: row(
     'FAILED_PRECONDITION',
