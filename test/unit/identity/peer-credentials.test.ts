@@ -67,6 +67,7 @@ test('a handler is given the peer of its connection', async () => {
     caller: { kind: 'socket' },
     callerOf: (socket) => ({ kind: 'socket', peer: read(socket) }),
     marked: false,
+    maxConnections: 10,
     maxMessageBytes: 1000,
     clock: systemClock,
     observer: { started() {}, handled() {}, failed() {}, broke() {} },
