@@ -8,13 +8,14 @@ import type { Finding } from '../kms/finding.ts';
 import type { KeyConfig } from '../kms/key-config.ts';
 import { keyIdOf, materialIdOf } from '../kms/key-config.ts';
 import type { KeyService } from '../kms/key-service.ts';
+import { type EnvironmentRule, expectInside, ruleFor, type SegregationSetting } from '../kms/segregation.ts';
 import { KeyServices, type KeyServicesOptions } from './key-services.ts';
 
 /** One step and its verdict; the advice tells what to change. */
 export type Verdict = Finding;
 
 /** What of the daemon's file counts here. */
-export type CheckSetting = Omit<KeyServicesOptions, 'clock'>;
+export type CheckSetting = Omit<KeyServicesOptions, 'clock'> & Partial<SegregationSetting>;
 
 const keyBytes = 32;
 const generates = 'makes a data key';
@@ -26,17 +27,33 @@ const generates = 'makes a data key';
 export async function checkTenant(tenant: TenantConfig, setting: CheckSetting): Promise<Verdict[]> {
   using _awake = stayAwake();
   await using services = new KeyServices({ clock: systemClock, ...setting });
-  const findings: Finding[] = [];
+  const { rule, findings } = rowFor(tenant, setting);
   for (const [role, key] of [
     ['current', tenant.key],
     ...tenant.replicas.map((key) => ['replica', key] as const),
     ...tenant.retired.map((key) => ['retired', key] as const),
   ] as const) {
     const about = `${role} key ${keyIdOf(key)}`;
-    const found = await checkKey(key, { tenant, services, role });
+    const found = await checkKey(key, {
+      tenant,
+      services,
+      role,
+      ...(role !== 'retired' && rule !== undefined && { rule }),
+    });
     findings.push(...found.map((finding) => ({ ...finding, step: `${about}: ${finding.step}` })));
   }
   return findings;
+}
+
+/** The matrix's row for the tenant, or the finding that it has none. */
+function rowFor(tenant: TenantConfig, setting: CheckSetting): { rule?: EnvironmentRule; findings: Finding[] } {
+  try {
+    const rule = ruleFor(tenant, setting);
+    return { findings: [], ...(rule !== undefined && { rule }) };
+  } catch (error) {
+    const step = 'the segregation matrix has a row for the environment';
+    return { findings: [{ step, verdict: 'failed', advice: adviceFor(error) }] };
+  }
 }
 
 /** Keeps the process alive between two attempts at a silent service: the clock's own timers do not, and Node would end. */
@@ -45,10 +62,16 @@ function stayAwake(): Disposable {
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-async function checkKey(
-  config: KeyConfig,
-  { tenant, services, role }: { tenant: TenantConfig; services: KeyServices; role: 'current' | 'replica' | 'retired' },
-): Promise<Finding[]> {
+/** A key and what it is checked for. */
+interface CheckedKey {
+  readonly tenant: TenantConfig;
+  readonly services: KeyServices;
+  readonly role: 'current' | 'replica' | 'retired';
+  /** Absent: it is held to none. */
+  readonly rule?: EnvironmentRule;
+}
+
+async function checkKey(config: KeyConfig, { tenant, services, role, rule }: CheckedKey): Promise<Finding[]> {
   const findings: Finding[] = [];
   let isOnlyDenied = false;
   const attempt = async <T>(step: string, work: () => Promise<T>): Promise<T | undefined> => {
@@ -75,6 +98,9 @@ async function checkKey(
   await using _opened = opened;
   const service = opened.live;
   const { signal } = new AbortController();
+  if (rule !== undefined) {
+    await attempt(`may be used in ${rule.environment}`, () => expectInside(service, rule, signal));
+  }
   const context = EncryptionContext.of([
     [tenantPair, tenant.tenantId],
     ['purpose', 'keyproxy-validation'],

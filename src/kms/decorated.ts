@@ -20,7 +20,7 @@ export function decorated(
   around: Around,
   close: () => PromiseLike<void> = () => service[Symbol.asyncDispose](),
 ): KeyService {
-  const { rewrap, inspect } = service;
+  const { rewrap, facts, inspect } = service;
   return {
     provider: service.provider,
     keyId: service.keyId,
@@ -36,6 +36,7 @@ export function decorated(
       rewrap: (request: Parameters<typeof rewrap>[0]) =>
         around('rewrap', request.signal, (signal) => rewrap.call(service, { ...request, signal })),
     }),
+    ...(facts && { facts: (call: Parameters<typeof facts>[0]) => facts.call(service, call) }),
     ...(inspect && { inspect: (request: Parameters<typeof inspect>[0]) => inspect.call(service, request) }),
     [Symbol.asyncDispose]: async () => await close(),
   };

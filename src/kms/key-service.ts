@@ -9,6 +9,8 @@ import type { EncryptedDataKey } from '../base/encrypted-data-key.ts';
 import type { EncryptionContext } from '../base/encryption-context.ts';
 import type { SecretBytes } from '../base/secret.ts';
 import type { Finding } from './finding.ts';
+import type { FactsCall, KeyFacts } from './key-facts.ts';
+import type { ProviderNote } from './provider-note.ts';
 
 /** As in the tenant file. */
 export type ProviderName = 'aws_kms' | 'azure_kv' | 'gcp_kms' | 'vault' | 'local';
@@ -25,6 +27,29 @@ export interface KeyInfo {
 /** A new data key: its plaintext, which the caller of `generate` owns and disposes of, and its wrapped form. */
 export interface GeneratedKey {
   readonly plaintext: SecretBytes;
+  readonly entry: EncryptedDataKey;
+}
+
+/** What every call has. */
+export interface KeyCall {
+  readonly context: EncryptionContext;
+  readonly signal: AbortSignal;
+  /** Where the call leaves what its service calls the request; the last answer's where it takes several. */
+  readonly note?: ProviderNote | undefined;
+}
+
+/** For a new data key of `length` bytes. */
+export interface GenerateCall extends KeyCall {
+  readonly length: number;
+}
+
+/** For the wrapped form of `plaintext`, which stays the caller's. */
+export interface WrapCall extends KeyCall {
+  readonly plaintext: SecretBytes;
+}
+
+/** About an entry that the key owns. */
+export interface EntryCall extends KeyCall {
   readonly entry: EncryptedDataKey;
 }
 
@@ -50,23 +75,25 @@ export interface KeyService extends AsyncDisposable {
   describe(entry: EncryptedDataKey): KeyInfo;
 
   /** Makes a data key of `length` bytes and its wrapped form. */
-  generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey>;
+  generate(request: GenerateCall): Promise<GeneratedKey>;
 
   /** Wraps `plaintext`, which stays the caller's. */
-  wrap(request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal }): Promise<EncryptedDataKey>;
+  wrap(request: WrapCall): Promise<EncryptedDataKey>;
 
   /** Unwraps an entry that it owns. A wrong context, where the provider binds it, and changed bytes are data faults. */
-  unwrap(request: { entry: EncryptedDataKey; context: EncryptionContext; signal: AbortSignal }): Promise<SecretBytes>;
+  unwrap(request: EntryCall): Promise<SecretBytes>;
 
   /**
    * Wraps an entry that it owns anew, under the key's newest version, while the plaintext stays with the provider.
    * Absent where the provider cannot do that for this kind of key: then it is unwrapped and wrapped.
    */
-  rewrap?(request: {
-    entry: EncryptedDataKey;
-    context: EncryptionContext;
-    signal: AbortSignal;
-  }): Promise<EncryptedDataKey>;
+  rewrap?(request: EntryCall): Promise<EncryptedDataKey>;
+
+  /**
+   * What its owner calls it and marks it with, read now. Throws a `KmsError`, for facts that keyproxy may not read
+   * `KEY_OUTSIDE_SEGREGATION` with the permission that is missing. Absent: then it fits no rule that asks for any.
+   */
+  facts?(call: FactsCall): Promise<KeyFacts>;
 
   /**
    * Looks at key and permissions beyond what a round trip tells, for `keyproxy validate`: which feature lacks which

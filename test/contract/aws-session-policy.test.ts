@@ -5,10 +5,12 @@ import {
   EncryptCommand,
   GenerateDataKeyCommand,
   GetKeyPolicyCommand,
+  ListAliasesCommand,
+  ListResourceTagsCommand,
   ReEncryptCommand,
 } from '@aws-sdk/client-kms';
 import { describe, expect, it } from 'vitest';
-import { servingPolicy } from '../../src/kms/aws/session-policy.ts';
+import { namingPolicy, servingPolicy } from '../../src/kms/aws/session-policy.ts';
 import { kmsClient, refusal } from '../simulators/aws/clients.ts';
 import { AwsWorld, externalId, type RoleKeyInHand } from './aws-world.ts';
 import { context, failureOf, never, operations, run, warmed } from './calls.ts';
@@ -16,11 +18,11 @@ import { context, failureOf, never, operations, run, warmed } from './calls.ts';
 const good = { demanded: externalId, given: externalId };
 
 /** The SDK with the session that the provider has, as somebody who had taken it would use it. */
-async function withItsSession(world: AwsWorld, key: RoleKeyInHand) {
+async function withItsSession(world: AwsWorld, key: RoleKeyInHand, policyFor = servingPolicy) {
   using lease = world.credentials.lease({
     tenantId: 'acme',
     region: key.owned.region,
-    role: { arn: key.role.arn, externalId, policy: servingPolicy(key.owned.arn) },
+    role: { arn: key.role.arn, externalId, policy: policyFor(key.owned.arn) },
   });
   const session = await lease.credentials.current(never);
   return kmsClient(world.aws, { credentials: session });
@@ -51,6 +53,23 @@ describe('a session under a role that may do everything', () => {
       client.send(new DecryptCommand({ KeyId, CiphertextBlob })),
       client.send(new DecryptCommand({ CiphertextBlob })),
       client.send(new DescribeKeyCommand({ KeyId })),
+    ]) {
+      expect((await refusal(call)).name).toBe('AccessDeniedException');
+    }
+  });
+
+  it('of its own reads what the key is called, and uses none', async () => {
+    await using world = await AwsWorld.start();
+    await using key = world.openRoleKey(good);
+    const { arn: KeyId } = key.owned;
+    const client = await withItsSession(world, key, namingPolicy);
+    await client.send(new ListAliasesCommand({ KeyId }));
+    await client.send(new ListResourceTagsCommand({ KeyId }));
+    for (const call of [
+      client.send(new GenerateDataKeyCommand({ KeyId, KeySpec: 'AES_256' })),
+      client.send(new EncryptCommand({ KeyId, Plaintext: Buffer.from('x') })),
+      client.send(new DescribeKeyCommand({ KeyId })),
+      client.send(new ListResourceTagsCommand({ KeyId: world.aws.createKey().arn })),
     ]) {
       expect((await refusal(call)).name).toBe('AccessDeniedException');
     }

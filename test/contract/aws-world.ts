@@ -114,6 +114,10 @@ export class AwsWorld implements World<AwsKeyInHand> {
     );
   }
 
+  requestIds(): readonly string[] {
+    return this.aws.calls.map(({ requestId }) => requestId);
+  }
+
   #idleOf(kind: string): SimulatedKey[] {
     const idle = this.#idle.get(kind) ?? [];
     this.#idle.set(kind, idle);

@@ -112,6 +112,7 @@ export class AzureWorld implements World<AzureKeyInHand> {
         this.azure.faults.clear();
         owned.setEnabled(true);
         owned.setTimes({});
+        owned.setTags({});
         idle.push(owned);
         return key[Symbol.asyncDispose]();
       },
@@ -182,6 +183,10 @@ export class AzureWorld implements World<AzureKeyInHand> {
     this.credentials[Symbol.dispose]();
     await this.azure[Symbol.asyncDispose]();
     await rm(this.#folder, { recursive: true });
+  }
+
+  requestIds(): readonly string[] {
+    return this.azure.calls.map(({ requestId }) => requestId);
   }
 
   #idleOf(kind: string): SimulatedKey[] {

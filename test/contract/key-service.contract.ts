@@ -10,6 +10,7 @@ import type { KmsFault } from '../../src/kms/fault.ts';
 import type { KeyService } from '../../src/kms/key-service.ts';
 import { context, failureOf, type KeyOperation, never, operations, run, warmed } from './calls.ts';
 import { describeDataKeys } from './data-keys.contract.ts';
+import { describeRequestIds } from './request-ids.contract.ts';
 import type { KeyKind, OpenedKey, OpenOptions, World } from './world.ts';
 
 type Open = (options?: OpenOptions) => Promise<OpenedKey>;
@@ -63,6 +64,7 @@ export function describeKeyServiceContract<Key extends OpenedKey, W extends Worl
     for (const kind of harness.kinds) {
       describe(`with a key of kind ${kind.name}`, () => {
         describeDataKeys(kind, open);
+        describeRequestIds(kind, () => world);
       });
     }
     describeEnding(harness.kinds, open);

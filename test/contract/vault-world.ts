@@ -133,6 +133,10 @@ export class VaultWorld implements World<VaultKeyInHand> {
     return path;
   }
 
+  requestIds(): readonly string[] {
+    return this.vault.calls.map(({ requestId }) => requestId);
+  }
+
   #idleOf(kind: string): SimulatedKey[] {
     const idle = this.#idle.get(kind) ?? [];
     this.#idle.set(kind, idle);

@@ -20,6 +20,8 @@ export interface OpenOptions {
 export interface World<Key extends OpenedKey> extends AsyncDisposable {
   /** Makes a key and opens it. */
   openKey(options?: OpenOptions): Promise<Key>;
+  /** What its log calls the requests that it has had so far; absent where it gives no ids with its answers. */
+  requestIds?(): readonly string[];
 }
 
 /** A kind of key that wraps, by the environment's name for it. */
@@ -29,4 +31,6 @@ export interface KeyKind {
   readonly bindsContext: boolean;
   /** False where the same bytes are wrapped to the same entry each time, as by AES Key Wrap (RFC 3394). */
   readonly wrapsDiffer?: false;
+  /** True where a wrap takes the public part and asks nobody. */
+  readonly wrapsHere?: true;
 }

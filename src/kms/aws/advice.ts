@@ -18,7 +18,8 @@ type AdviceTable = Readonly<Record<string, string>>;
 
 const ownCredentials =
   "check keyproxy's own credentials for AWS (environment, web identity, Pod Identity, instance role or shared file): " +
-  'there are none, AWS does not know them, or they have expired; a clock that is minutes off has the same effect';
+  'there are none, AWS does not know them, or they have expired; a clock that is minutes off has the ' +
+  'same effect, and a credential_process is not run: the hardened process starts no programs';
 const wrongArn = 'check key_arn: it has to be arn:aws:kms:REGION:ACCOUNT:key/KEY-ID, with an account of 12 digits';
 const unsuitableKey =
   'give the ARN of a symmetric key, or of an RSA key whose usage is ENCRYPT_DECRYPT and which keyproxy may describe ' +

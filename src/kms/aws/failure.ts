@@ -4,6 +4,7 @@
  */
 import { KmsError, type KmsFault } from '../fault.ts';
 import { type Fields, fields } from '../fields.ts';
+import { requestIdOf } from '../provider-note.ts';
 import { withRetryAfter } from '../retry-after.ts';
 import { adviceFor } from './advice.ts';
 import { type FailedAnswer, sortFault } from './faults.ts';
@@ -19,7 +20,6 @@ export interface FailedCall {
 }
 
 const codePattern = /^[A-Za-z][A-Za-z0-9_.]{0,63}$/;
-const requestIdPattern = /^[A-Za-z0-9-]{1,64}$/;
 
 /** The error for a call that the SDK ended with `thrown`; one that is a `KmsError` already stays what it is. */
 export function kmsErrorFrom(thrown: unknown, call: FailedCall): KmsError {
@@ -28,7 +28,7 @@ export function kmsErrorFrom(thrown: unknown, call: FailedCall): KmsError {
   const metadata = fields(sdkError['$metadata']);
   const answer = answerOf(sdkError, metadata);
   const fault = withRetryAfter(sortFault(call.table, answer), retryAfterOf(sdkError), call.now);
-  const requestId = text(metadata['requestId'], requestIdPattern);
+  const requestId = requestIdOf(metadata['requestId']);
   const code = answer.code ?? transportCode(sdkError, answer.status);
   const advice = adviceFor({ operation: call.operation, code, fault });
   return new KmsError(fault, {

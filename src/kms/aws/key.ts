@@ -6,7 +6,9 @@ import { SecretBytes } from '../../base/secret.ts';
 import { KmsError, type KmsFault } from '../fault.ts';
 import type { Finding } from '../finding.ts';
 import { generateByWrap } from '../generate-by-wrap.ts';
-import type { GeneratedKey, KeyInfo, KeyService } from '../key-service.ts';
+import type { FactsCall, KeyFacts } from '../key-facts.ts';
+import type { EntryCall, GenerateCall, GeneratedKey, KeyInfo, KeyService, WrapCall } from '../key-service.ts';
+import { noteRequest } from '../provider-note.ts';
 import { adviceForOtherKey } from './advice.ts';
 import { emptyAnswer } from './failure.ts';
 import { nameMatcher } from './key-name.ts';
@@ -20,6 +22,9 @@ export type Inspect = (
   request: { readonly context: EncryptionContext; readonly signal: AbortSignal },
 ) => Promise<Finding[]>;
 
+/** Reads what a key is called and marked with. */
+export type ReadFacts = (call: FactsCall) => Promise<KeyFacts>;
+
 /** The key. Disposing of it ends its calls and lets go of its credentials. */
 export class AwsKey implements KeyService {
   readonly provider = 'aws_kms';
@@ -29,10 +34,12 @@ export class AwsKey implements KeyService {
   readonly #calls: KmsCalls;
   readonly #style: LearnedStyle;
   readonly #inspect: Inspect;
+  readonly #readFacts: ReadFacts;
 
   /** Takes `calls` over. */
-  constructor(keyArn: string, calls: KmsCalls, inspect: Inspect) {
-    this.#inspect = inspect;
+  constructor(keyArn: string, calls: KmsCalls, looks: { readonly inspect: Inspect; readonly readFacts: ReadFacts }) {
+    this.#inspect = looks.inspect;
+    this.#readFacts = looks.readFacts;
     this.keyId = keyArn;
     this.#providerInfo = Buffer.from(keyArn, 'utf8');
     this.#isName = nameMatcher(keyArn);
@@ -48,18 +55,18 @@ export class AwsKey implements KeyService {
     return { provider: this.provider, keyId: this.keyId, keyVersion: '' };
   }
 
-  async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey> {
+  async generate(request: GenerateCall): Promise<GeneratedKey> {
     const style = await this.#style.get(request.signal);
     if (style.kind === 'symmetric') return this.#forgetStyleIfUnsuitable(this.#generateDataKey(request));
     return generateByWrap(request.length, (plaintext) => this.wrap({ ...request, plaintext }));
   }
 
-  async wrap(request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal }) {
+  async wrap(request: WrapCall) {
     const style = await this.#style.get(request.signal);
     return this.#forgetStyleIfUnsuitable(this.#encrypt(style, request));
   }
 
-  async unwrap(request: { entry: EncryptedDataKey; context: EncryptionContext; signal: AbortSignal }) {
+  async unwrap(request: EntryCall) {
     const style = this.owns(request.entry) ? styleOfEntry(request.entry) : undefined;
     if (style === undefined) throw this.#error('Decrypt', { kind: 'data' });
     const command = new DecryptCommand({
@@ -70,10 +77,15 @@ export class AwsKey implements KeyService {
     const answer = await this.#calls.call('Decrypt', request.signal, (client, options) =>
       client.send(command, options),
     );
+    noteRequest(request.note, answer.$metadata.requestId);
     if (answer.Plaintext === undefined) throw emptyAnswer('Decrypt');
     const plaintext = adopt(answer.Plaintext);
     this.#expectOwnKey('Decrypt', answer.KeyId, plaintext);
     return plaintext;
+  }
+
+  facts(call: FactsCall): Promise<KeyFacts> {
+    return this.#readFacts(call);
   }
 
   inspect(request: { context: EncryptionContext; signal: AbortSignal }): Promise<Finding[]> {
@@ -84,7 +96,7 @@ export class AwsKey implements KeyService {
     this.#calls[Symbol.dispose]();
   }
 
-  async #generateDataKey(request: { length: number; context: EncryptionContext; signal: AbortSignal }) {
+  async #generateDataKey(request: GenerateCall) {
     const command = new GenerateDataKeyCommand({
       KeyId: this.keyId,
       NumberOfBytes: request.length,
@@ -93,6 +105,7 @@ export class AwsKey implements KeyService {
     const answer = await this.#calls.call('GenerateDataKey', request.signal, (client, options) =>
       client.send(command, options),
     );
+    noteRequest(request.note, answer.$metadata.requestId);
     if (answer.Plaintext === undefined) throw emptyAnswer('GenerateDataKey');
     const plaintext = adopt(answer.Plaintext);
     this.#expectOwnKey('GenerateDataKey', answer.KeyId, plaintext);
@@ -103,10 +116,7 @@ export class AwsKey implements KeyService {
     throw emptyAnswer('GenerateDataKey');
   }
 
-  async #encrypt(
-    style: KeyStyle,
-    request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal },
-  ): Promise<EncryptedDataKey> {
+  async #encrypt(style: KeyStyle, request: WrapCall): Promise<EncryptedDataKey> {
     const command = new EncryptCommand({
       KeyId: this.keyId,
       Plaintext: request.plaintext.reveal(),
@@ -115,6 +125,7 @@ export class AwsKey implements KeyService {
     const answer = await this.#calls.call('Encrypt', request.signal, (client, options) =>
       client.send(command, options),
     );
+    noteRequest(request.note, answer.$metadata.requestId);
     this.#expectOwnKey('Encrypt', answer.KeyId);
     if (answer.CiphertextBlob === undefined) throw emptyAnswer('Encrypt');
     return this.#entry(style, answer.CiphertextBlob);

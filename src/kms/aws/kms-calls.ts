@@ -18,8 +18,13 @@ import { kmsErrorFrom } from './failure.ts';
 import { decryptFaults, keyStateFaults, kmsFaults } from './faults.ts';
 import type { UsedOperation } from './permissions.ts';
 
-/** The operations of AWS KMS that keyproxy uses, the last two of them for `keyproxy validate` alone. */
-export type KmsAction = UsedOperation | 'GetKeyPolicy' | 'GetKeyRotationStatus';
+/** Operations for `keyproxy validate` alone. */
+type InspectingOperation = 'GetKeyPolicy' | 'GetKeyRotationStatus';
+/** Operations for a segregation matrix alone. */
+type NamingOperation = 'ListAliases' | 'ListResourceTags';
+
+/** The operations of AWS KMS that keyproxy uses. */
+export type KmsAction = UsedOperation | InspectingOperation | NamingOperation;
 
 /** For this long an answer about the key's state answers for all calls, in milliseconds. */
 const stateHoldsMs = 1_000;

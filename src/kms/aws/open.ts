@@ -6,10 +6,11 @@ import type { Clock } from '../../base/clock.ts';
 import type { AwsKeyConfig } from '../key-config.ts';
 import type { KeyService } from '../key-service.ts';
 import { type AwsCredentialOptions, AwsCredentials } from './credentials.ts';
+import { readFacts } from './facts.ts';
 import { type InspectedKey, inspectKey } from './inspection.ts';
 import { AwsKey } from './key.ts';
 import { KmsCalls } from './kms-calls.ts';
-import { inspectingPolicy, servingPolicy } from './session-policy.ts';
+import { inspectingPolicy, namingPolicy, servingPolicy } from './session-policy.ts';
 
 /** What a key needs beside its configuration. */
 export interface AwsRuntime {
@@ -33,9 +34,13 @@ export function openAwsCredentials(options: AwsCredentialOptions): AwsCredential
  */
 export function openAwsKey(config: AwsKeyConfig, runtime: AwsRuntime): KeyService {
   const calls = callsUnder(servingPolicy(config.keyArn), config, runtime);
-  return new AwsKey(config.keyArn, calls, (service, request) =>
-    inspectKey({ ...inspected(config, runtime), service, calls }, request),
-  );
+  return new AwsKey(config.keyArn, calls, {
+    inspect: (service, request) => inspectKey({ ...inspected(config, runtime), service, calls }, request),
+    readFacts: async (call) => {
+      using reader = callsUnder(namingPolicy(config.keyArn), config, runtime);
+      return await readFacts(config.keyArn, reader, call);
+    },
+  });
 }
 
 /** Calls to a key, where a role stands in front of it in a session that `policy` narrows. */

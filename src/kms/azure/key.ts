@@ -13,7 +13,8 @@ import { gaveUp, KmsError, type KmsFault } from '../fault.ts';
 import type { Finding } from '../finding.ts';
 import { generateByWrap } from '../generate-by-wrap.ts';
 import { type AzureKeyConfig, keyIdOf } from '../key-config.ts';
-import type { GeneratedKey, KeyInfo, KeyService } from '../key-service.ts';
+import { type FactsCall, type KeyFacts, readable } from '../key-facts.ts';
+import type { EntryCall, GenerateCall, GeneratedKey, KeyCall, KeyInfo, KeyService, WrapCall } from '../key-service.ts';
 import { Proof } from '../proof.ts';
 import { algorithmOf, azureEntry, versionOf, type WrapAlgorithm } from './entry.ts';
 import { findingsOf } from './inspection.ts';
@@ -33,10 +34,9 @@ export interface AzureKeyOptions {
 /** However much the key is in use: after this time a rotation has been noticed, in milliseconds. */
 const versionHoldsMs = 300_000;
 const canaryLength = 32;
+const unreadTags = { what: 'tags', remedy: "give keyproxy's identity the permission get on the key" };
 /** What OAEP with SHA-256 takes of a modulus (RFC 8017, section 7.1.1), in bytes. */
 const oaepOverhead = 66;
-
-type WrapRequest = { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal };
 
 /** One key of a vault or a managed HSM behind the port. Disposing of it ends its question and its calls. */
 export class AzureKey implements KeyService {
@@ -74,19 +74,19 @@ export class AzureKey implements KeyService {
     return { provider: this.provider, keyId: this.keyId, keyVersion: this.#versionOf(entry) ?? '' };
   }
 
-  async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey> {
+  async generate(request: GenerateCall): Promise<GeneratedKey> {
     return generateByWrap(request.length, (plaintext) => this.wrap({ ...request, plaintext }));
   }
 
-  async wrap({ plaintext, signal }: WrapRequest): Promise<EncryptedDataKey> {
+  async wrap({ plaintext, signal, note }: WrapCall): Promise<EncryptedDataKey> {
     if (signal.aborted) throw gaveUp({ provider: this.provider, operation: 'wrapKey' }, signal.reason);
     using deadline = startDeadline(this.#options.clock, this.#options.timeoutMs, signal);
     const version = await this.#proven(deadline.signal);
-    const ciphertext = await this.#wrapUnder(version, plaintext, deadline.signal);
+    const ciphertext = await this.#wrapUnder(version, plaintext, { signal: deadline.signal, note });
     return azureEntry(this.keyId, version.version, ciphertext);
   }
 
-  async unwrap(request: { entry: EncryptedDataKey; context: EncryptionContext; signal: AbortSignal }) {
+  async unwrap(request: EntryCall) {
     const { clock, timeoutMs } = this.#options;
     const { ciphertext } = request.entry;
     const version = this.#versionOf(request.entry);
@@ -95,7 +95,8 @@ export class AzureKey implements KeyService {
     using deadline = startDeadline(clock, timeoutMs, request.signal);
     const sentAt = clock.monotonic();
     try {
-      const plaintext = await this.#calls.unwrap({ version, algorithm, ciphertext }, deadline.signal);
+      const { signal } = deadline;
+      const plaintext = await this.#calls.unwrap({ version, algorithm, ciphertext }, { signal, note: request.note });
       if (version === this.#wrapping?.version) this.#proof.succeeded(sentAt);
       return plaintext;
     } catch (error) {
@@ -111,6 +112,16 @@ export class AzureKey implements KeyService {
     const { fault } = failure;
     if (fault.kind === 'refusal' && (fault.keyWide || version === current)) this.#proof.refused();
     return failure;
+  }
+
+  /** Tags are a version's: those of the version that new data goes under count. */
+  async facts({ tags, signal }: FactsCall): Promise<KeyFacts> {
+    const { clock, timeoutMs } = this.#options;
+    const { keyName, keyVersion } = this.#config;
+    if (!tags) return { names: [keyName], tags: new Map() };
+    using deadline = startDeadline(clock, timeoutMs, signal);
+    const key = await readable(unreadTags, () => this.#calls.getKey(keyVersion, deadline.signal));
+    return { names: [keyName], tags: new Map(Object.entries(key.properties.tags ?? {})) };
   }
 
   async inspect({ signal }: { context: EncryptionContext; signal: AbortSignal }): Promise<Finding[]> {
@@ -143,7 +154,7 @@ export class AzureKey implements KeyService {
     const version = await this.#read(deadline.signal);
     this.#expectUsable(version);
     using canary = SecretBytes.adopt(randomBytes(canaryLength));
-    const ciphertext = await this.#wrapUnder(version, canary, deadline.signal);
+    const ciphertext = await this.#wrapUnder(version, canary, { signal: deadline.signal });
     using answer = await this.#unwrapCanary(version, ciphertext, deadline.signal);
     if (answer.length !== canary.length || !timingSafeEqual(answer.reveal(), canary.reveal())) throw this.#notItsPair();
     this.#wrapping = version;
@@ -152,7 +163,7 @@ export class AzureKey implements KeyService {
   async #unwrapCanary({ version, style }: KeyVersion, ciphertext: Buffer, signal: AbortSignal): Promise<SecretBytes> {
     const algorithm: WrapAlgorithm = style.kind === 'rsa' ? 'RSA-OAEP-256' : 'A256KW';
     try {
-      return await this.#calls.unwrap({ version, algorithm, ciphertext }, signal);
+      return await this.#calls.unwrap({ version, algorithm, ciphertext }, { signal });
     } catch (error) {
       // Its data are ours: what does not open here is no fault of an entry.
       throw error instanceof KmsError && error.fault.kind === 'data' ? this.#notItsPair(error) : error;
@@ -168,8 +179,12 @@ export class AzureKey implements KeyService {
     }
   }
 
-  #wrapUnder({ version, style }: KeyVersion, plaintext: SecretBytes, signal: AbortSignal): Promise<Buffer> {
-    if (style.kind === 'aes') return this.#calls.wrap(version, plaintext, signal);
+  #wrapUnder(
+    { version, style }: KeyVersion,
+    plaintext: SecretBytes,
+    call: Pick<KeyCall, 'signal' | 'note'>,
+  ): Promise<Buffer> {
+    if (style.kind === 'aes') return this.#calls.wrap(version, plaintext, call);
     if (plaintext.length > style.bits / 8 - oaepOverhead) throw this.#failed('wrapKey', { kind: 'data' });
     const padding = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha256' };
     return Promise.resolve(publicEncrypt({ key: style.publicKey, ...padding }, plaintext.reveal()));

@@ -5,6 +5,8 @@ import { SecretBytes } from '../../base/secret.ts';
 import { untilAborted } from '../../base/until-aborted.ts';
 import { gaveUp, KmsError } from '../fault.ts';
 import type { AzureKeyConfig } from '../key-config.ts';
+import type { KeyCall } from '../key-service.ts';
+import { noteRequest } from '../provider-note.ts';
 import { cloudOf, isForKeys } from './clouds.ts';
 import type { AzureCredentialLease, AzureCredentials } from './credentials.ts';
 import type { WrapAlgorithm } from './entry.ts';
@@ -33,6 +35,9 @@ const tables = {
 } satisfies Readonly<Record<string, FaultTable>>;
 
 type VaultOperation = keyof typeof tables;
+
+/** How a call ends, and what it notes. */
+type VaultCall = Pick<KeyCall, 'signal' | 'note'>;
 
 /** The one login of Azure that is nobody's own: it ends by its own time limit. */
 const everybodys = new AbortController().signal;
@@ -68,7 +73,7 @@ export class VaultCalls implements Disposable {
   /** Reads a version of the key, the newest where none is given. */
   getKey(version: string | undefined, signal: AbortSignal): Promise<KeyVaultKey> {
     const { reader } = this.#clients;
-    return this.#call('getKey', reader, signal, () =>
+    return this.#call('getKey', reader, { signal }, () =>
       reader.client.getKey(this.#config.keyName, version === undefined ? {} : { version }),
     );
   }
@@ -77,17 +82,17 @@ export class VaultCalls implements Disposable {
   async isDeleted(signal: AbortSignal): Promise<boolean> {
     const { reader } = this.#clients;
     const read = () => reader.client.getDeletedKey(this.#config.keyName);
-    return await this.#call('getDeletedKey', reader, signal, read).then(
+    return await this.#call('getDeletedKey', reader, { signal }, read).then(
       () => true,
       () => false,
     );
   }
 
   /** Has the service wrap `plaintext` under a version. */
-  async wrap(version: string, plaintext: SecretBytes, signal: AbortSignal): Promise<Buffer> {
+  async wrap(version: string, plaintext: SecretBytes, call: VaultCall): Promise<Buffer> {
     const client = this.#clients.ofVersion(version);
     const send = () => client.client.wrapKey('A256KW', plaintext.reveal());
-    const bytes = bytesOf(await this.#call('wrapKey', client, signal, send));
+    const bytes = bytesOf(await this.#call('wrapKey', client, call, send));
     if (bytes === undefined) throw incompleteAnswer('wrapKey');
     return bytes;
   }
@@ -95,11 +100,11 @@ export class VaultCalls implements Disposable {
   /** Has the service unwrap `ciphertext`, which has to be one of this version's and algorithm's. */
   async unwrap(
     { version, algorithm, ciphertext }: { version: string; algorithm: WrapAlgorithm; ciphertext: Buffer },
-    signal: AbortSignal,
+    call: VaultCall,
   ): Promise<SecretBytes> {
     const client = this.#clients.ofVersion(version);
     const send = () => client.client.unwrapKey(algorithm, ciphertext);
-    const bytes = bytesOf(await this.#call('unwrapKey', client, signal, send));
+    const bytes = bytesOf(await this.#call('unwrapKey', client, call, send));
     if (bytes === undefined) throw incompleteAnswer('unwrapKey');
     return SecretBytes.adopt(bytes);
   }
@@ -114,12 +119,17 @@ export class VaultCalls implements Disposable {
   async #call<T>(
     operation: VaultOperation,
     { gate }: GuardedClient<unknown>,
-    signal: AbortSignal,
+    { signal, note }: VaultCall,
     send: () => Promise<T>,
   ): Promise<T> {
     const attempt = () =>
       gate
-        .run(signal, (passed) => this.#send(operation, new Exchange(signal, passed), send))
+        .run(signal, async (passed) => {
+          const exchange = new Exchange(signal, passed);
+          const answer = await this.#send(operation, exchange, send);
+          noteRequest(note, exchange.outcome.kind === 'answer' ? exchange.outcome.requestId : undefined);
+          return answer;
+        })
         .catch((error) => {
           throw error instanceof KmsError ? error : gaveUp({ provider: 'azure_kv', operation }, error);
         });

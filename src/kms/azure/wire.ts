@@ -6,6 +6,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type 
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { KeyClientOptions } from '@azure/keyvault-keys';
 import { fields } from '../fields.ts';
+import { requestIdOf } from '../provider-note.ts';
 import { Exchange, json, type Outcome } from './exchange.ts';
 
 type HttpClient = NonNullable<KeyClientOptions['httpClient']>;
@@ -115,11 +116,10 @@ async function textOf(message: IncomingMessage): Promise<string> {
   }
 }
 
-const requestIdPattern = /^[A-Za-z0-9-]{1,64}$/;
 const codePattern = /^[A-Z][A-Z0-9_]{0,63}$/;
 
 function answerOf({ request, status, headers, bodyAsText }: Response): Outcome {
-  const requestId = headers.get('x-ms-request-id');
+  const requestId = requestIdOf(headers.get('x-ms-request-id'));
   const retryAfter = headers.get('retry-after');
   return {
     kind: 'answer',
@@ -127,7 +127,7 @@ function answerOf({ request, status, headers, bodyAsText }: Response): Outcome {
     authorized: request.headers.has('authorization'),
     challenges: headers.has('www-authenticate'),
     ...(status >= 400 && { error: json(bodyAsText ?? '') }),
-    ...(requestId !== undefined && requestIdPattern.test(requestId) && { requestId }),
+    ...(requestId !== undefined && { requestId }),
     ...(retryAfter !== undefined && { retryAfter }),
   };
 }

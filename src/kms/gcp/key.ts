@@ -2,11 +2,12 @@
 import type { EncryptedDataKey } from '../../base/encrypted-data-key.ts';
 import type { EncryptionContext } from '../../base/encryption-context.ts';
 import type { Reason } from '../../base/errors.ts';
-import type { SecretBytes } from '../../base/secret.ts';
 import { KmsError } from '../fault.ts';
 import type { Finding } from '../finding.ts';
 import { generateByWrap } from '../generate-by-wrap.ts';
-import type { GeneratedKey, KeyInfo, KeyService } from '../key-service.ts';
+import { type FactsCall, type KeyFacts, readable } from '../key-facts.ts';
+import type { EntryCall, GenerateCall, GeneratedKey, KeyInfo, KeyService, WrapCall } from '../key-service.ts';
+import { unusableAnswer } from './failure.ts';
 import { inspectKey } from './inspect.ts';
 import { type KeyStyle, providerId } from './key-style.ts';
 import type { KmsCalls } from './kms-calls.ts';
@@ -17,6 +18,11 @@ import { damaged, SymmetricKey, type WrappedKey } from './symmetric-key.ts';
 
 /** What a key answers that was taken for another kind than it is. */
 const ofAnotherKind: readonly Reason[] = ['KEY_SERVICE_MISCONFIGURED', 'KEY_STATE_INVALID'];
+
+const unreadLabels = {
+  what: 'labels',
+  remedy: "give keyproxy's account cloudkms.cryptoKeys.get on the key (roles/cloudkms.viewer has it)",
+};
 
 /** The key. Disposing of it ends its question and its calls. */
 export class GcpKey implements KeyService {
@@ -52,11 +58,11 @@ export class GcpKey implements KeyService {
     return { provider: this.provider, keyId: this.keyId, keyVersion: this.#versionOf(entry) ?? '' };
   }
 
-  async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }): Promise<GeneratedKey> {
+  async generate(request: GenerateCall): Promise<GeneratedKey> {
     return generateByWrap(request.length, (plaintext) => this.wrap({ ...request, plaintext }));
   }
 
-  async wrap(request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal }) {
+  async wrap(request: WrapCall) {
     const style = await this.#style.get(request.signal);
     if (style.kind === 'rsa') return this.#entry(await this.#rsa.wrap(request));
     const wrapped = await this.#relearning(this.#symmetric.wrap(style, request));
@@ -64,15 +70,7 @@ export class GcpKey implements KeyService {
     return this.#entry(wrapped);
   }
 
-  async unwrap({
-    entry,
-    context,
-    signal,
-  }: {
-    entry: EncryptedDataKey;
-    context: EncryptionContext;
-    signal: AbortSignal;
-  }) {
+  async unwrap({ entry, context, signal }: EntryCall) {
     const version = this.owns(entry) ? this.#versionOf(entry) : undefined;
     if (version === undefined) throw damaged();
     const wrapped = { version, ciphertext: entry.ciphertext };
@@ -83,6 +81,15 @@ export class GcpKey implements KeyService {
     } catch (error) {
       throw await this.#withPresentReach(error, { version, style, signal });
     }
+  }
+
+  async facts({ tags, signal }: FactsCall): Promise<KeyFacts> {
+    const name = this.keyId.slice(this.keyId.lastIndexOf('/') + 1);
+    if (!tags) return { names: [name], tags: new Map() };
+    const request = { name: this.keyId };
+    const key = await readable(unreadLabels, () => this.#calls.call('getCryptoKey', request, { signal }));
+    if (key.name !== this.keyId) throw unusableAnswer('getCryptoKey', 'OTHER_KEY');
+    return { names: [name], tags: new Map(Object.entries(key.labels ?? {})) };
   }
 
   async inspect({ signal }: { context: EncryptionContext; signal: AbortSignal }): Promise<Finding[]> {

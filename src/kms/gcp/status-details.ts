@@ -2,7 +2,8 @@
  * What the status of a failed call says, read from the error that google-gax makes of it. Its messages are the
  * provider's text and are left behind; what is kept has passed a strict pattern.
  */
-import { type Fields, fields } from '../fields.ts';
+import { fields } from '../fields.ts';
+import { requestIdOf } from '../provider-note.ts';
 
 /** One violation of a `google.rpc.PreconditionFailure`. */
 export interface Violation {
@@ -25,7 +26,6 @@ export interface CallStatus {
 }
 
 const namePattern = /^[A-Z][A-Z0-9_]{0,63}$/;
-const requestIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 /** No pause is longer than this, in milliseconds: a day. */
 const longestPauseMs = 86_400_000;
 
@@ -33,7 +33,8 @@ const longestPauseMs = 86_400_000;
 export function statusOf(thrown: unknown): CallStatus {
   const error = fields(thrown);
   const details = list(error['statusDetails']).map(fields);
-  const [reason, requestId] = [name(error['reason']), requestIdOf(details)];
+  const reason = name(error['reason']);
+  const requestId = details.map((detail) => requestIdOf(detail['requestId'])).find((id) => id !== undefined);
   const retryAfterMs = details.map((detail) => pauseOf(detail['retryDelay'])).find((pause) => pause !== undefined);
   return {
     violations: details.flatMap((detail) => list(detail['violations']).flatMap(violationOf)),
@@ -56,12 +57,6 @@ function violationOf(value: unknown): Violation[] {
   const { type, subject } = fields(value);
   const known = name(type);
   return known === undefined ? [] : [{ type: known, subject: typeof subject === 'string' ? subject : '' }];
-}
-
-function requestIdOf(details: readonly Fields[]): string | undefined {
-  return details
-    .map((detail) => detail['requestId'])
-    .find((id): id is string => typeof id === 'string' && requestIdPattern.test(id));
 }
 
 /** A `google.protobuf.Duration`: its seconds are 64 bits wide, for which protobufjs has an object. */

@@ -4,12 +4,12 @@
  */
 import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'node:crypto';
 import type { EncryptedDataKey } from '../../base/encrypted-data-key.ts';
-import type { EncryptionContext } from '../../base/encryption-context.ts';
 import { SecretBytes } from '../../base/secret.ts';
 import { KmsError } from '../fault.ts';
 import { generateByWrap } from '../generate-by-wrap.ts';
 import type { LocalKeyConfig } from '../key-config.ts';
-import type { KeyInfo, KeyService } from '../key-service.ts';
+import type { KeyFacts } from '../key-facts.ts';
+import type { EntryCall, GenerateCall, KeyInfo, KeyService, WrapCall } from '../key-service.ts';
 import { ivLength, ivOf, localEntry, tagLength } from './entry.ts';
 import { readKeyFile } from './key-file.ts';
 
@@ -40,11 +40,11 @@ class LocalKey implements KeyService {
     return { provider: this.provider, keyId: this.keyId, keyVersion: '' };
   }
 
-  async generate(request: { length: number; context: EncryptionContext; signal: AbortSignal }) {
+  async generate(request: GenerateCall) {
     return generateByWrap(request.length, (plaintext) => this.wrap({ ...request, plaintext }));
   }
 
-  async wrap(request: { plaintext: SecretBytes; context: EncryptionContext; signal: AbortSignal }) {
+  async wrap(request: WrapCall) {
     const key = this.#usableKey('wrap', request.signal);
     const iv = randomBytes(ivLength);
     const cipher = createCipheriv(algorithm, key, iv, { authTagLength: tagLength });
@@ -53,7 +53,7 @@ class LocalKey implements KeyService {
     return localEntry(this.#name, iv, sealed);
   }
 
-  async unwrap(request: { entry: EncryptedDataKey; context: EncryptionContext; signal: AbortSignal }) {
+  async unwrap(request: EntryCall) {
     const key = this.#usableKey('unwrap', request.signal);
     const { ciphertext } = request.entry;
     const iv = ivOf(request.entry, this.#name);
@@ -71,6 +71,11 @@ class LocalKey implements KeyService {
       plaintext[Symbol.dispose]();
       throw failed('unwrap', cause);
     }
+  }
+
+  /** The name that the tenant's file gives it. */
+  async facts(): Promise<KeyFacts> {
+    return { names: [this.keyId], tags: new Map() };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,13 +4,12 @@
  */
 import { SecretBytes } from '../../base/secret.ts';
 import { type Fields, fields, strings } from '../fields.ts';
+import { requestIdOf } from '../provider-note.ts';
 import type { HttpAnswer } from './connection.ts';
 import { parseMasked } from './masked-json.ts';
 
 /** Names whose values are secrets, wherever they stand in an answer. */
 const secretNames: ReadonlySet<string> = new Set(['plaintext', 'client_token']);
-
-const requestIdPattern = /^[A-Za-z0-9-]{1,64}$/;
 
 /** Disposing of it wipes the secrets that nobody took. */
 export class VaultAnswer implements Disposable {
@@ -32,8 +31,7 @@ export class VaultAnswer implements Disposable {
     this.data = fields(all['data']);
     this.auth = fields(all['auth']);
     this.sentences = strings(all['errors']);
-    const id = all['request_id'];
-    this.requestId = typeof id === 'string' && requestIdPattern.test(id) ? id : undefined;
+    this.requestId = requestIdOf(all['request_id']);
     this.#secrets = [...secrets];
   }
 

@@ -7,7 +7,9 @@ import { startDeadline } from '../deadline.ts';
 import { KmsError } from '../fault.ts';
 import type { Finding } from '../finding.ts';
 import { generateByWrap } from '../generate-by-wrap.ts';
-import type { GeneratedKey, KeyInfo, KeyService } from '../key-service.ts';
+import type { KeyFacts } from '../key-facts.ts';
+import type { EntryCall, GenerateCall, GeneratedKey, KeyCall, KeyInfo, KeyService, WrapCall } from '../key-service.ts';
+import { noteRequest } from '../provider-note.ts';
 import { Batches } from './batches.ts';
 import { type Ciphertext, entryOf, readCiphertext, versionOf } from './ciphertext.ts';
 import type { VaultLease } from './credentials.ts';
@@ -15,11 +17,13 @@ import { errorOf, incompleteAnswer, silence } from './failure.ts';
 import { inspectBinding, inspectKey } from './inspect.ts';
 import type { KeyStyle } from './key-style.ts';
 import { LearnedStyle } from './learned-style.ts';
-import { datakeyBits, type EncryptInput, type OpenInput, type Transit } from './transit.ts';
+import { type Answered, datakeyBits, type EncryptInput, type OpenInput, type Transit } from './transit.ts';
 
 /** What one key needs. */
 export interface VaultKeyOptions {
   readonly keyId: string;
+  /** Its name below the engine. */
+  readonly name: string;
   readonly clock: Clock;
   /** How long one call may take from its start to the last byte of its answer, in milliseconds. */
   readonly timeoutMs: number;
@@ -30,11 +34,6 @@ export interface VaultKeyOptions {
 /** What an authenticated cipher adds: a nonce of 12 bytes or, for XChaCha20, 24, and a tag of 16. */
 const aeadOverheads: readonly number[] = [28, 40];
 
-interface WithContext {
-  readonly context: EncryptionContext;
-  readonly signal: AbortSignal;
-}
-
 /** The key. Disposing of it lets go of its login. */
 export class VaultKey implements KeyService {
   readonly provider = 'vault';
@@ -43,9 +42,9 @@ export class VaultKey implements KeyService {
   readonly #options: VaultKeyOptions;
   readonly #transit: Transit;
   readonly #style: LearnedStyle;
-  readonly #encrypts: Batches<EncryptInput, Ciphertext>;
-  readonly #decrypts: Batches<OpenInput, SecretBytes>;
-  readonly #rewraps: Batches<OpenInput, Ciphertext>;
+  readonly #encrypts: Batches<EncryptInput, Answered<Ciphertext>>;
+  readonly #decrypts: Batches<OpenInput, Answered<SecretBytes>>;
+  readonly #rewraps: Batches<OpenInput, Answered<Ciphertext>>;
 
   constructor(transit: Transit, options: VaultKeyOptions) {
     const { keyId } = options;
@@ -69,23 +68,22 @@ export class VaultKey implements KeyService {
     return { provider: this.provider, keyId: this.keyId, keyVersion };
   }
 
-  generate({ length, context, signal }: { length: number } & WithContext): Promise<GeneratedKey> {
-    return this.#within(signal, 'encrypt', async (end) => {
+  generate(request: GenerateCall): Promise<GeneratedKey> {
+    const { length } = request;
+    return this.#within(request, 'encrypt', async (call) => {
       const bits = datakeyBits.get(length);
-      if (bits !== undefined && (await this.#style.get(end)) === 'rsa') return this.#datakey(bits, end);
-      return generateByWrap(length, (plaintext) => this.#encrypt(plaintext, context, end));
+      if (bits !== undefined && (await this.#style.get(call.signal)) === 'rsa') return this.#datakey(bits, call);
+      return generateByWrap(length, (plaintext) => this.#encrypt(plaintext, call));
     });
   }
 
-  wrap({ plaintext, context, signal }: { plaintext: SecretBytes } & WithContext): Promise<EncryptedDataKey> {
-    return this.#within(signal, 'encrypt', (end) => this.#encrypt(plaintext, context, end));
+  wrap(request: WrapCall): Promise<EncryptedDataKey> {
+    return this.#within(request, 'encrypt', (call) => this.#encrypt(request.plaintext, call));
   }
 
-  unwrap({ entry, context, signal }: { entry: EncryptedDataKey } & WithContext): Promise<SecretBytes> {
-    return this.#within(signal, 'decrypt', (end) =>
-      this.#asStyled(end, (style) =>
-        this.#decrypts.submit({ ciphertext: this.#textOf(entry, 'decrypt'), ...binding(style, context) }, end),
-      ),
+  unwrap(request: EntryCall): Promise<SecretBytes> {
+    return this.#within(request, 'decrypt', (call) =>
+      this.#asStyled(call.signal, (style) => this.#decrypt(this.#textOf(request.entry, 'decrypt'), style, call)),
     );
   }
 
@@ -93,21 +91,24 @@ export class VaultKey implements KeyService {
    * RSA only: Vault rewraps without associated data (hashicorp/vault#29532), so what is bound to some has to be
    * unwrapped and wrapped.
    */
-  rewrap({ entry, context, signal }: { entry: EncryptedDataKey } & WithContext): Promise<EncryptedDataKey> {
-    return this.#within(signal, 'rewrap', (end) =>
-      this.#asStyled(end, async (style) => {
-        const ciphertext = this.#textOf(entry, 'rewrap');
-        if (style === 'rsa') {
-          const wrapped = await this.#rewraps.submit({ ciphertext }, end);
-          return entryOf(this.keyId, wrapped);
-        }
-        using plaintext = await this.#decrypts.submit({ ciphertext, ...binding(style, context) }, end);
-        return await this.#encrypt(plaintext, context, end);
+  rewrap(request: EntryCall): Promise<EncryptedDataKey> {
+    return this.#within(request, 'rewrap', (call) =>
+      this.#asStyled(call.signal, async (style) => {
+        const ciphertext = this.#textOf(request.entry, 'rewrap');
+        if (style === 'rsa')
+          return entryOf(this.keyId, noted(call, await this.#rewraps.submit({ ciphertext }, call.signal)));
+        using plaintext = await this.#decrypt(ciphertext, style, call);
+        return await this.#encrypt(plaintext, call);
       }),
     );
   }
 
-  async inspect({ context, signal }: WithContext): Promise<Finding[]> {
+  /** Keys of a transit engine have no tags, and their name is the one that they are called by. */
+  async facts(): Promise<KeyFacts> {
+    return { names: [this.#options.name], tags: new Map() };
+  }
+
+  async inspect({ context, signal }: KeyCall): Promise<Finding[]> {
     using deadline = startDeadline(this.#options.clock, this.#options.timeoutMs, signal);
     const found = await inspectKey(this.#transit, this.#style, deadline.signal);
     return [...found, ...(await inspectBinding(this, { style: this.#style, context, signal: deadline.signal }))];
@@ -118,16 +119,21 @@ export class VaultKey implements KeyService {
   }
 
   /** Vault's own data key. There is none with associated data, so only a key that binds none is asked for it. */
-  async #datakey(bits: number, signal: AbortSignal): Promise<GeneratedKey> {
-    const { plaintext, wrapped } = await this.#transit.datakey(bits, signal);
+  async #datakey(bits: number, call: KeyCall): Promise<GeneratedKey> {
+    const { plaintext, wrapped } = noted(call, await this.#transit.datakey(bits, call.signal));
     if (this.#fits('rsa', wrapped, plaintext.length)) return { plaintext, entry: entryOf(this.keyId, wrapped) };
     plaintext[Symbol.dispose]();
     throw incompleteAnswer('datakey');
   }
 
-  #encrypt(plaintext: SecretBytes, context: EncryptionContext, signal: AbortSignal): Promise<EncryptedDataKey> {
-    return this.#asStyled(signal, async (style) => {
-      const wrapped = await this.#encrypts.submit({ plaintext, ...binding(style, context) }, signal);
+  async #decrypt(ciphertext: string, style: KeyStyle, call: KeyCall): Promise<SecretBytes> {
+    return noted(call, await this.#decrypts.submit({ ciphertext, ...binding(style, call.context) }, call.signal));
+  }
+
+  #encrypt(plaintext: SecretBytes, call: KeyCall): Promise<EncryptedDataKey> {
+    return this.#asStyled(call.signal, async (style) => {
+      const input = { plaintext, ...binding(style, call.context) };
+      const wrapped = noted(call, await this.#encrypts.submit(input, call.signal));
       if (!this.#fits(style, wrapped, plaintext.length)) throw incompleteAnswer('encrypt');
       return entryOf(this.keyId, wrapped);
     });
@@ -165,12 +171,14 @@ export class VaultKey implements KeyService {
     throw errorOf({ code: 'NotThisKeys', fault: { kind: 'data' } }, operation);
   }
 
-  async #within<T>(signal: AbortSignal, operation: string, work: (end: AbortSignal) => Promise<T>): Promise<T> {
+  /** Does `work` with the call as it is but for its signal, which also ends when the call's time has passed. */
+  async #within<T>(call: KeyCall, operation: string, work: (call: KeyCall) => Promise<T>): Promise<T> {
     const { clock, timeoutMs } = this.#options;
-    using deadline = startDeadline(clock, timeoutMs, signal);
+    const { context, note } = call;
+    using deadline = startDeadline(clock, timeoutMs, call.signal);
     try {
       deadline.signal.throwIfAborted();
-      return await work(deadline.signal);
+      return await work({ context, note, signal: deadline.signal });
     } catch (error) {
       throw silence(error, operation, deadline.signal);
     }
@@ -182,6 +190,12 @@ function binding(style: KeyStyle, context: EncryptionContext): { context?: Buffe
   return style === 'rsa' ? {} : { context: context.serialized };
 }
 
-function wipe(secret: SecretBytes): void {
-  secret[Symbol.dispose]();
+/** What an answer gave, once its request is noted. */
+function noted<T>({ note }: KeyCall, { value, requestId }: Answered<T>): T {
+  noteRequest(note, requestId);
+  return value;
+}
+
+function wipe({ value }: Answered<SecretBytes>): void {
+  value[Symbol.dispose]();
 }

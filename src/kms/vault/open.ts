@@ -34,5 +34,5 @@ export function openVaultKey(config: VaultKeyConfig, runtime: VaultRuntime): Key
   const { clock, tenantId, timeoutMs, credentials } = runtime;
   const lease = credentials.lease(config, tenantId);
   const transit = new Transit(new VaultCalls(lease.vault), config);
-  return new VaultKey(transit, { keyId: keyIdOf(config), clock, timeoutMs, lease });
+  return new VaultKey(transit, { keyId: keyIdOf(config), name: config.keyName, clock, timeoutMs, lease });
 }

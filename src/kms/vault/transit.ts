@@ -18,6 +18,12 @@ export interface EncryptInput {
   readonly context?: Buffer;
 }
 
+/** What a call gave, and what Vault calls the request; items of one batch share it. */
+export interface Answered<T> {
+  readonly value: T;
+  readonly requestId: string | undefined;
+}
+
 /** A wrapped data key, in Vault's own form. */
 export interface OpenInput {
   readonly ciphertext: string;
@@ -52,7 +58,10 @@ export class Transit {
   }
 
   /** Wraps data keys, each with an outcome of its own. */
-  async encrypt(inputs: readonly EncryptInput[], signal: AbortSignal): Promise<readonly ItemOutcome<Ciphertext>[]> {
+  async encrypt(
+    inputs: readonly EncryptInput[],
+    signal: AbortSignal,
+  ): Promise<readonly ItemOutcome<Answered<Ciphertext>>[]> {
     const items = inputs.map(({ plaintext, context }): Item => ({ plaintext: plaintext.reveal(), ...bound(context) }));
     const call = { operation: 'encrypt', kind: 'wraps', path: this.path('encrypt') } as const;
     try {
@@ -63,7 +72,7 @@ export class Transit {
   }
 
   /** Unwraps data keys, each with an outcome of its own. */
-  decrypt(inputs: readonly OpenInput[], signal: AbortSignal): Promise<readonly ItemOutcome<SecretBytes>[]> {
+  decrypt(inputs: readonly OpenInput[], signal: AbortSignal): Promise<readonly ItemOutcome<Answered<SecretBytes>>[]> {
     const call = { operation: 'decrypt', kind: 'opens', path: this.path('decrypt') } as const;
     return this.#eachAlone(inputs, (some) =>
       this.#run(call, { items: some.map(openItem) }, { read: plaintextIn, signal }),
@@ -71,7 +80,7 @@ export class Transit {
   }
 
   /** Wraps what is wrapped under the newest version; for keys that bind no associated data. */
-  rewrap(inputs: readonly OpenInput[], signal: AbortSignal): Promise<readonly ItemOutcome<Ciphertext>[]> {
+  rewrap(inputs: readonly OpenInput[], signal: AbortSignal): Promise<readonly ItemOutcome<Answered<Ciphertext>>[]> {
     const call = { operation: 'rewrap', kind: 'opens', path: this.path('rewrap') } as const;
     return this.#eachAlone(inputs, (some) =>
       this.#run(call, { items: some.map(openItem) }, { read: wrappedIn, signal }),
@@ -79,14 +88,16 @@ export class Transit {
   }
 
   /** Lets Vault make a data key of one of the lengths of `datakeyBits`. */
-  async datakey(bits: number, signal: AbortSignal): Promise<{ plaintext: SecretBytes; wrapped: Ciphertext }> {
+  async datakey(bits: number, signal: AbortSignal): Promise<Answered<{ plaintext: SecretBytes; wrapped: Ciphertext }>> {
     const operation = 'datakey';
     const body = Buffer.from(JSON.stringify({ bits }));
     const path = this.path('datakey/plaintext');
     using answer = await this.#calls.call({ operation, kind: 'wraps', method: 'POST', path, body }, signal);
     const wrapped = wrappedIn(answer.data);
     const plaintext = plaintextIn(answer.data, answer);
-    if (wrapped !== undefined && plaintext?.length === bits / 8) return { plaintext, wrapped };
+    if (wrapped !== undefined && plaintext?.length === bits / 8) {
+      return { value: { plaintext, wrapped }, requestId: answer.requestId };
+    }
     plaintext?.[Symbol.dispose]();
     throw incompleteAnswer(operation, answer.requestId);
   }
@@ -152,7 +163,7 @@ export class Transit {
     call: Omit<VaultCall, 'method' | 'body'>,
     request: RequestBody,
     { read, signal }: { read: (result: Fields, answer: VaultAnswer) => Out | undefined; signal: AbortSignal },
-  ): Promise<readonly ItemOutcome<Out>[]> {
+  ): Promise<readonly ItemOutcome<Answered<Out>>[]> {
     const body = requestBody(request);
     try {
       using answer = await this.#calls.call({ ...call, method: 'POST', body }, signal);
@@ -191,14 +202,14 @@ function outcomeOf<Out>(
     answer: VaultAnswer;
     read: (result: Fields, answer: VaultAnswer) => Out | undefined;
   },
-): ItemOutcome<Out> {
+): ItemOutcome<Answered<Out>> {
   const { error: sentence } = result;
   if (typeof sentence === 'string' && sentence !== '') {
     return { kind: 'failed', error: errorOf(meaningOfItem(call.kind, sentence), call.operation, answer.requestId) };
   }
   const value = read(result, answer);
   if (value === undefined) return { kind: 'failed', error: incompleteAnswer(call.operation, answer.requestId) };
-  return { kind: 'done', value };
+  return { kind: 'done', value: { value, requestId: answer.requestId } };
 }
 
 function wrappedIn({ ciphertext }: Fields): Ciphertext | undefined {

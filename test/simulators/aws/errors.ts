@@ -20,6 +20,7 @@ const kmsStatus = {
   InvalidCiphertextException: 400,
   InvalidGrantTokenException: 400,
   InvalidKeyUsageException: 400,
+  InvalidMarkerException: 400,
   InvalidSignatureException: 400,
   KeyUnavailableException: 500,
   KMSInternalException: 500,

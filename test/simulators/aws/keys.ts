@@ -48,6 +48,8 @@ export interface KeyRecord {
   readonly family: Family;
   /** Where its material is, if not in AWS KMS itself. */
   readonly store?: CustomKeyStore;
+  /** Key → value; each member of a family has its own. */
+  readonly tags: Map<string, string>;
   state: KeyState;
   policy: PolicyDocument;
   /** The same as its author wrote it. */
@@ -124,6 +126,21 @@ export class KeyStore {
   /** A removed key's id may be made anew; its material is gone all the same. */
   #forget(family: Family): void {
     for (const [name, known] of this.#families) if (known === family) this.#families.delete(name);
+  }
+
+  /** Names of the aliases (`alias/name`) that point to the key, in their order. */
+  aliasesOf(key: KeyRecord): string[] {
+    const names = [...this.#aliases].flatMap(([arn, target]) =>
+      target === key ? [arn.slice(arn.indexOf('alias/'))] : [],
+    );
+    return names.sort();
+  }
+
+  /** Takes an alias away; throws where the key has none of that name. */
+  removeAlias(name: string, key: KeyRecord): void {
+    const arn = `arn:aws:kms:${key.region}:${key.accountId}:${name}`;
+    if (this.#aliases.get(arn) !== key) throw new Error(`${key.arn} has no ${name}`);
+    this.#aliases.delete(arn);
   }
 
   /** Points an alias (`alias/name`) of the key's own account and region at it. */

@@ -15,6 +15,7 @@ import {
 } from './key-encryption.ts';
 import type { KeyRecord, ResolvedKey } from './keys.ts';
 import { checkPermission, checkState, checkUsage, type EncryptionAlgorithm } from './kms-access.ts';
+import { listAliases, listResourceTags } from './kms-listing.ts';
 import { describeKey, getKeyPolicy, getKeyRotationStatus, getPublicKey } from './kms-reading.ts';
 import { type Answer, type KmsRequest, namedKey } from './kms-request.ts';
 import { constraint, type RequestFields } from './request-fields.ts';
@@ -35,6 +36,8 @@ export const kmsOperations: ReadonlyMap<string, (request: KmsRequest) => Answer>
   ['GetPublicKey', getPublicKey],
   ['GetKeyPolicy', getKeyPolicy],
   ['GetKeyRotationStatus', getKeyRotationStatus],
+  ['ListAliases', listAliases],
+  ['ListResourceTags', listResourceTags],
 ]);
 
 async function generateDataKey(

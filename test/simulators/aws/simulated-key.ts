@@ -41,6 +41,9 @@ export interface SimulatedKey {
   setPolicy(policy: PolicySource): void;
   /** Gives an alias (`alias/name`) in the key's account and region, taking it from whichever key has it. */
   setAlias(name: string): void;
+  removeAlias(name: string): void;
+  /** Gives it these tags and no others; each has 1 to 128 characters and at most 256 of value. */
+  setTags(tags: Readonly<Record<string, string>>): void;
   /** New material for a symmetric key; what the older generations encrypted still opens. */
   rotate(): void;
   /** How often AWS rotates a symmetric key by itself, in days (90 to 2560); undefined: never. */
@@ -97,6 +100,7 @@ export function simulateKey(options: KeyOptions & { accountId: string }, surroun
     createdAt: now(),
     ...(hasPair(spec) ? { pair: pairs.reserve(spec) } : {}),
     state: 'Enabled',
+    tags: new Map(),
     ...(options.store === undefined ? {} : { store: options.store }),
     policy: parsePolicy(policy, 'key'),
     policyText: textOf(policy),
@@ -132,6 +136,15 @@ function ownersView(key: KeyRecord, surroundings: Surroundings): SimulatedKey {
       key.policyText = textOf(policy);
     },
     setAlias: (name) => keys.addAlias(name, key),
+    removeAlias: (name) => keys.removeAlias(name, key),
+    setTags: (tags) => {
+      const pairs = Object.entries(tags);
+      const isPossible = pairs.every(([name, value]) => /^.{1,128}$/u.test(name) && value.length <= 256);
+      if (!isPossible || pairs.length > 50)
+        throw new RangeError('a key has at most 50 tags, each of 1 to 128 characters');
+      key.tags.clear();
+      for (const [name, value] of pairs) key.tags.set(name, value);
+    },
     rotate: () => keys.rotate(key),
     setRotation: (days) => {
       if (days !== undefined && (days < 90 || days > 2560)) throw new RangeError('a key rotates every 90 to 2560 days');

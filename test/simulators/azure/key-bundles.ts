@@ -9,7 +9,12 @@ export function kidOf(origin: string, key: Pick<KeyRecord, 'name'>, version?: Ke
 /** The whole of a version, with its public part where it has one. */
 export async function keyBundle(origin: string, key: KeyRecord, version: KeyVersion): Promise<object> {
   const jwk = { kid: kidOf(origin, key, version), kty: key.type, key_ops: key.uses, ...(await publicPart(version)) };
-  return { key: jwk, attributes: attributes(key, version) };
+  return { key: jwk, attributes: attributes(key, version), ...tagsOf(version) };
+}
+
+/** The field is left out where there are none. */
+function tagsOf({ tags }: KeyVersion): { tags?: Readonly<Record<string, string>> } {
+  return Object.keys(tags).length === 0 ? {} : { tags };
 }
 
 async function publicPart({ material }: KeyVersion): Promise<object> {
@@ -21,7 +26,7 @@ async function publicPart({ material }: KeyVersion): Promise<object> {
 /** A line of a list. */
 export function keyItem(origin: string, key: KeyRecord, version?: KeyVersion): object {
   const shown = version ?? current(key);
-  return { kid: kidOf(origin, key, version), attributes: attributes(key, shown) };
+  return { kid: kidOf(origin, key, version), attributes: attributes(key, shown), ...tagsOf(shown) };
 }
 
 /** What is added to the description of a deleted key. */

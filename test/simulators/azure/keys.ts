@@ -18,6 +18,8 @@ export interface KeyVersion {
   readonly created: number;
   updated: number;
   enabled: boolean;
+  /** A new version has none, whatever the version before it had. */
+  tags: Readonly<Record<string, string>>;
   notBefore?: number;
   expires?: number;
 }
@@ -94,7 +96,7 @@ export function purgeTimeOf(key: KeyRecord): number {
 
 /** A new version, enabled and without limits of time. */
 export function newVersion(material: Material, now: number): KeyVersion {
-  return { version: randomBytes(16).toString('hex'), material, created: now, updated: now, enabled: true };
+  return { version: randomBytes(16).toString('hex'), material, created: now, updated: now, enabled: true, tags: {} };
 }
 
 /** A new secret of `bits`. */

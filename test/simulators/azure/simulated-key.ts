@@ -38,6 +38,8 @@ export interface SimulatedKey {
   setEnabled(enabled: boolean, version?: string): void;
   /** Milliseconds since 1970; what is left out has no limit from now on. */
   setTimes(times: { nbf?: number; exp?: number }, version?: string): void;
+  /** Of one version, or of all where none is given: these tags and no others. */
+  setTags(tags: Readonly<Record<string, string>>, version?: string): void;
   /** Deletes the key with all versions; it can be recovered for 90 days of the simulator's clock. */
   delete(): void;
   recover(): void;
@@ -123,6 +125,11 @@ function ownersView(key: KeyRecord, place: Place): SimulatedKey {
         delete version.expires;
         if (nbf !== undefined) version.notBefore = nbf;
         if (exp !== undefined) version.expires = exp;
+      }),
+    setTags: (tags, named) =>
+      change(named, (version) => {
+        if (Object.keys(tags).length > 15) throw new RangeError('a version has at most 15 tags');
+        version.tags = tags;
       }),
     delete: () => keys.delete(key),
     recover: () => keys.recover(key),

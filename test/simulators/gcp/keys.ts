@@ -84,6 +84,7 @@ export interface KeyRecord {
   readonly purpose: Purpose;
   readonly algorithm: Algorithm;
   readonly protectionLevel: ProtectionLevel;
+  labels: Readonly<Record<string, string>>;
   /** Milliseconds since 1970. */
   readonly createdAt: number;
   /** In the order of their numbers, which begin at 1. */
@@ -105,9 +106,10 @@ export class KeyStore {
   }
 
   /** Adds a key without versions; throws where the name is taken. */
-  add(key: Omit<KeyRecord, 'versions' | 'primary' | 'ekm' | 'createdAt'>): KeyRecord {
+  add(key: Omit<KeyRecord, 'versions' | 'primary' | 'ekm' | 'createdAt' | 'labels'>): KeyRecord {
     if (this.#keys.has(key.name)) throw new Error(`${key.name} exists already`);
-    const record: KeyRecord = { ...key, createdAt: this.#now(), versions: [], primary: undefined, ekm: undefined };
+    const empty = { labels: {}, versions: [], primary: undefined, ekm: undefined };
+    const record: KeyRecord = { ...key, ...empty, createdAt: this.#now() };
     this.#keys.set(key.name, record);
     return record;
   }

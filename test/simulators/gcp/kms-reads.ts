@@ -94,6 +94,7 @@ function keyMessage(key: KeyRecord): Message {
   return {
     name: key.name,
     purpose: key.purpose,
+    labels: key.labels,
     createTime: timestamp(key.createdAt),
     versionTemplate: { protectionLevel: key.protectionLevel, algorithm: key.algorithm },
     destroyScheduledDuration: { seconds: String(30 * 86_400), nanos: 0 },

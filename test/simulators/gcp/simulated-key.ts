@@ -48,6 +48,8 @@ export interface SimulatedKey {
   rotate(): number;
   /** Makes a version the primary, or leaves a symmetric key without one. */
   setPrimary(version: number | undefined): void;
+  /** These labels and no others; in lower case, as Google takes them. */
+  setLabels(labels: Readonly<Record<string, string>>): void;
   /** What the external key manager answers from now on; undefined when it is well again. Only for external keys. */
   setEkm(domain: EkmErrorDomain | undefined): void;
   /** Gone at once and for good, with all of its versions. */
@@ -97,6 +99,13 @@ function ownersView(
     setPrimary: (number) => {
       if (key.purpose !== 'ENCRYPT_DECRYPT') throw new TypeError('only symmetric keys have a primary version');
       key.primary = number === undefined ? undefined : one(number);
+    },
+    setLabels: (labels) => {
+      // https://cloud.google.com/kms/docs/labeling-keys
+      const isPossible = ([name, value]: [string, string]) =>
+        /^[\p{Ll}\p{Lo}][\p{Ll}\p{Lo}\p{N}_-]{0,62}$/u.test(name) && /^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$/u.test(value);
+      if (!Object.entries(labels).every(isPossible)) throw new TypeError('labels are in lower case');
+      key.labels = labels;
     },
     setEkm: (domain) => {
       if (!key.protectionLevel.startsWith('EXTERNAL')) throw new TypeError('the key is not an external one');

@@ -1,0 +1,34 @@
+/** The part of the contract that is about finding a call again in the log of its key service. */
+import { expect, it } from 'vitest';
+import { SecretBytes } from '../../src/base/secret.ts';
+import type { ProviderNote } from '../../src/kms/provider-note.ts';
+import { context, never, warmed } from './calls.ts';
+import type { KeyKind, OpenedKey, World } from './world.ts';
+
+/** Registers the test for one kind of key. */
+export function describeRequestIds<Key extends OpenedKey>(kind: KeyKind, world: () => World<Key>): void {
+  it('notes the id that its log has for each call, and none where there is none', async () => {
+    await using key = await world().openKey({ kind: kind.name });
+    const { service } = key;
+    const entry = await warmed(service);
+    using plaintext = SecretBytes.adopt(Buffer.alloc(32, 9));
+    const wrapsThere = kind.wrapsHere !== true;
+    const calls: readonly { isAsked: boolean; call: (note: ProviderNote) => Promise<unknown> }[] = [
+      { isAsked: wrapsThere, call: (note) => service.generate({ length: 32, context, signal: never, note }) },
+      { isAsked: wrapsThere, call: (note) => service.wrap({ plaintext, context, signal: never, note }) },
+      { isAsked: true, call: (note) => service.unwrap({ entry, context, signal: never, note }) },
+      {
+        isAsked: service.rewrap !== undefined,
+        call: async (note) => await service.rewrap?.({ entry, context, signal: never, note }),
+      },
+    ];
+    for (const { isAsked, call } of calls) {
+      const logged = () => world().requestIds?.();
+      const before = logged()?.length;
+      const note: ProviderNote = {};
+      await call(note);
+      if (isAsked && before !== undefined) expect(logged()?.slice(before)).toContain(note.requestId);
+      else expect(note).toEqual({});
+    }
+  });
+}
