@@ -1,11 +1,23 @@
 #!/usr/bin/env node
 /** The process: gives the command line to `run` and takes its exit code. */
+import { exitCodes } from './cli/exit.ts';
+import type { HardenedTerminal } from './cli/hardened.ts';
 import { run } from './cli/run.ts';
 
 // Whoever read what is said may be gone: that is no reason to stop serving.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
-process.exitCode = await run(process.argv.slice(2), {
+// Node would print all properties of what was thrown, and what a promise was rejected with: they may hold anything.
+process.on('uncaughtException', (error, origin) => {
+  const isOwn = error instanceof Error && !('code' in error && error.code === 'ERR_UNHANDLED_REJECTION');
+  process.stderr.write(
+    `keyproxy: failed inside, ${origin}: ${isOwn ? error.stack : 'no error was thrown, but a value'}\n`,
+  );
+  process.exit(exitCodes.internal);
+});
+
+const terminal: HardenedTerminal = {
+  process,
   env: process.env,
   cwd: process.cwd(),
   out: (text) => process.stdout.write(text),
@@ -14,4 +26,6 @@ process.exitCode = await run(process.argv.slice(2), {
     new Promise((done) => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => done(signal));
     }),
-});
+};
+
+process.exitCode = await run(process.argv.slice(2), terminal);

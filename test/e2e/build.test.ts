@@ -82,7 +82,7 @@ describe('the built program', () => {
   });
 
   test('serves a round trip in development mode', async () => {
-    await using daemon = await startDaemon({ program });
+    await using daemon = await startDaemon({ program, hardening: 'by itself' });
     using client = connect(daemon.socket);
     const plaintext = Buffer.from('{"order":17}');
     const request = { tenant_id: 'demo', encryption_context: { purpose: 'orders' } };

@@ -30,7 +30,7 @@ describe('a daemon that has served a tenant', () => {
     await using folder = await awsFolder(aws, [{ id: 'acme', keyArn: aws.createKey().arn }]);
     const records = join(folder.path, 'modules');
     await mkdir(records);
-    await using daemon = await startAwsDaemon(aws, folder, recordModules(records));
+    await using daemon = await startAwsDaemon(aws, folder, recordModules(records), { hardening: 'none' });
     using client = connect(daemon.socket);
     await client.call('Encrypt', { ...request, tenant_id: 'acme' });
     expect(await daemon.stop()).toBe(0);
@@ -66,7 +66,7 @@ async function loadedBy(listener: string): Promise<readonly string[]> {
   });
   const records = join(folder.path, 'modules');
   await mkdir(records);
-  await using daemon = await startDaemon({ ...folder.start, env: recordModules(records) });
+  await using daemon = await startDaemon({ ...folder.start, env: recordModules(records), hardening: 'none' });
   using client = connect(daemon.socket);
   await client.call('Encrypt', { ...request, tenant_id: 'acme' });
   expect(await daemon.stop()).toBe(0);

@@ -50,7 +50,8 @@ beforeAll(async () => {
   folder = await awsFolder(aws, [...tenants, { id: refused, keyArn: disabled.arn, more }]);
   disabled.disable();
   memoryFile = join(folder.path, 'memory');
-  daemon = await startAwsDaemon(aws, folder, { ...recordMemory(memoryFile), KEYPROXY_LOG_LEVEL: 'fatal' });
+  const environment = { ...recordMemory(memoryFile), KEYPROXY_LOG_LEVEL: 'fatal' };
+  daemon = await startAwsDaemon(aws, folder, environment, { hardening: 'none' });
   client = connect(daemon.socket);
 });
 afterAll(async () => {

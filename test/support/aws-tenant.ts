@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { SimulatedRole } from '../simulators/aws/principals.ts';
 import type { AwsSimulator } from '../simulators/aws/server.ts';
-import { type Daemon, startDaemon } from './daemon.ts';
+import { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts';
 import { type DaemonFolder, daemonFolder } from './daemon-folder.ts';
 
 export interface AwsTenantOptions {
@@ -47,17 +47,19 @@ log: { level: trace }
 
 /**
  * Starts a daemon in the folder, on a socket of its own there, with the platform's own credentials in its environment
- * and what `more` adds to that.
+ * and what `more` adds to that. `hardening` is as for `startDaemon`.
  */
 export function startAwsDaemon(
   aws: AwsSimulator,
   folder: DaemonFolder,
   more: Readonly<Record<string, string>> = {},
+  settings: Pick<DaemonOptions, 'hardening'> = {},
 ): Promise<Daemon> {
   const { accessKeyId, secretAccessKey } = aws.platform;
   const socket = `${randomUUID()}.sock`;
   return startDaemon({
     ...folder.start,
+    ...settings,
     socket,
     env: {
       KEYPROXY_LISTEN_UNIX: socket,

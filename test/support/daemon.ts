@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { hardenedFlags } from '../../src/app/hardening-flags.ts';
 import { compileCache } from './compile-cache.ts';
 
 const mainFile = resolve(import.meta.dirname, '../../src/main.ts');
@@ -18,7 +19,16 @@ export interface DaemonOptions {
   readonly cwd?: string;
   /** Where in that folder its socket is, if not where development has it. */
   readonly socket?: string;
+  /** How it is hardened; `at start` where nothing is given. */
+  readonly hardening?: Hardening;
 }
+
+/**
+ * How a daemon is hardened. `at start`: by flags on its command line, which saves the second start and lets Node keep
+ * what it compiles. `by itself`: as operators start it. `none`: Node's options in its environment hold, a preload or a
+ * profiler among them.
+ */
+export type Hardening = 'at start' | 'by itself' | 'none';
 
 export interface Daemon extends AsyncDisposable {
   readonly cwd: string;
@@ -80,7 +90,10 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   const own = options.cwd === undefined ? await temporaryFolder() : undefined;
   const cwd = options.cwd ?? own?.path ?? '.';
   const [tcpPort, httpPort] = [await freePort(), await freePort()];
-  const child = spawn(process.execPath, [options.program ?? mainFile, 'serve', ...(options.args ?? ['--dev'])], {
+  const { hardening = 'at start', program = mainFile, args = ['--dev'] } = options;
+  const flags = hardening === 'at start' ? flagsFor(cwd) : [];
+  const more = hardening === 'none' ? ['--no-hardening'] : [];
+  const child = spawn(process.execPath, [...flags, program, 'serve', ...args, ...more], {
     cwd,
     env: {
       ...process.env,
@@ -121,6 +134,11 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
     throw error;
   });
   return daemon;
+}
+
+/** Flags for a daemon that keeps all it writes in `folder`. */
+function flagsFor(folder: string): string[] {
+  return hardenedFlags({ writable: [folder, ...Object.values(compileCache())], nativeModules: false });
 }
 
 async function untilReady(daemon: Daemon): Promise<void> {

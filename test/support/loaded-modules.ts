@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** What makes a process write down, in `folder` and at its orderly end, what it loaded. */
+/** What makes an unhardened process write down, in `folder` and at its orderly end, what it loaded. */
 export function recordModules(folder: string): Readonly<Record<string, string>> {
   return { NODE_V8_COVERAGE: folder };
 }

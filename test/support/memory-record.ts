@@ -8,7 +8,7 @@ export type MemoryUsage = ReturnType<typeof process.memoryUsage>;
 /** Longest wait for the daemon to write, in milliseconds. */
 const patienceMs = 10_000;
 
-/** What has to be in a daemon's environment for `memoryHeld`; `file` is where it writes. */
+/** What has to be in the environment of an unhardened daemon for `memoryHeld`; `file` is where it writes. */
 export function recordMemory(file: string): Readonly<Record<string, string>> {
   const preload = import.meta.resolve('./memory-preload.ts');
   return { NODE_OPTIONS: `--expose-gc --import=${preload}`, [memoryFileVariable]: file };
