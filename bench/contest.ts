@@ -19,6 +19,8 @@ export interface ContestServer extends AsyncDisposable {
   readonly process: ChildProcess;
   readonly pid: number;
   readonly socket: string;
+  /** Metadata that it wants with each call. */
+  readonly metadata?: Readonly<Record<string, string>>;
   /** How many calls of the contest it has answered OK, by its own count. */
   okCalls(): Promise<number>;
 }
@@ -135,7 +137,8 @@ async function measure(
   const { path, request } = contest;
   await using folder = await ownFolder();
   await using server = await start(folder.path);
-  const call = { socket: server.socket, path, request };
+  const { socket, metadata = {} } = server;
+  const call = { socket, path, request, metadata };
   const checked = (bytes: Buffer, when: string) => {
     if (!contest.isRight(bytes)) throw new Error(`${contest.name}: ${name} answers wrong ${when} the load`);
     return bytes;

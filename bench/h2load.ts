@@ -19,6 +19,8 @@ export interface H2loadOrder {
   /** Where the log of calls may be written. */
   readonly folder: string;
   readonly calls: number;
+  /** Metadata that goes with each. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /** Connections, and calls in flight on each. */
@@ -70,7 +72,7 @@ export async function runH2load(order: H2loadOrder): Promise<H2loadReport> {
 /** The shell's `times` ends with a line about its children: user time, system time (POSIX). */
 const timed = '"$@" && times';
 
-function commandFor({ socket, path, bodyFile, calls }: H2loadOrder, log: string): [string, ...string[]] {
+function commandFor({ socket, path, bodyFile, calls, metadata = {} }: H2loadOrder, log: string): [string, ...string[]] {
   const { connections, streams } = concurrency;
   return [
     'h2load',
@@ -80,6 +82,7 @@ function commandFor({ socket, path, bodyFile, calls }: H2loadOrder, log: string)
     `--data=${bodyFile}`,
     '--header=content-type: application/grpc',
     '--header=te: trailers',
+    ...Object.entries(metadata).map(([name, value]) => `--header=${name}: ${value}`),
     `--base-uri=unix:${socket}`,
     `--log-file=${log}`,
     `http://localhost${path}`,

@@ -2,7 +2,7 @@
  * `npm run bench`: keyproxy beside a bare grpc-js server, side by side in one run, as ratios; and the calls that it makes
  * to key services beside the least that would do. Its own transport stands beside those of others under h2load.
  *
- *     --only NAME     throughput, start, memory, calls or transport
+ *     --only NAME     throughput, start, memory, calls, transport or access
  *     --seconds N     length of each window under load (default 3)
  *     --rounds N      windows of each server and method (default 5), starts and memory readings included
  *     --json          the figures as JSON on standard output
@@ -13,8 +13,9 @@
  * that is missed there is missed everywhere, so the exit code is 1 without `--check` too.
  */
 import { parseArgs } from 'node:util';
+import { accessContest } from './access.ts';
 import { type CallsResult, callsTable, callsVerdicts, measureCalls } from './calls-of-a-day.ts';
-import type { ContestResult } from './contest.ts';
+import { type ContestResult, measureContest } from './contest.ts';
 import { type FootprintResult, measureMemory, measureStart } from './footprint.ts';
 import { hasH2load } from './h2load.ts';
 import { canPin } from './machine.ts';
@@ -27,7 +28,7 @@ import {
   throughputVerdicts,
   type Verdict,
 } from './report.ts';
-import { buildFloor } from './server-process.ts';
+import { buildFloor, ownFolder } from './server-process.ts';
 import { measureThroughput, type ThroughputResult } from './throughput.ts';
 import { measureTransport } from './transport.ts';
 
@@ -64,15 +65,23 @@ const sections: Readonly<Record<string, (options: Options) => Promise<Section>>>
     const results = await measureCalls();
     return { results, table: callsTable(results), verdicts: callsVerdicts(results), isExact: true };
   },
-  async transport(options) {
-    if (!(await hasH2load())) {
-      const why = 'h2load is not installed (Debian: nghttp2-client)';
-      return { results: [], table: `transport: ${why}`, verdicts: [{ name: 'transport', isMet: false, why }] };
-    }
-    const results = await measureTransport(options);
-    return { results, table: contestTable(results), verdicts: contestVerdicts(results) };
-  },
+  transport: (options) => contests('transport', () => measureTransport(options)),
+  access: (options) =>
+    contests('access', async () => {
+      await using folder = await ownFolder();
+      return [await measureContest(await accessContest(folder.path), options)];
+    }),
 };
+
+/** What is measured under h2load. */
+async function contests(name: string, measure: () => Promise<ContestResult[]>): Promise<Section> {
+  if (!(await hasH2load())) {
+    const why = 'h2load is not installed (Debian: nghttp2-client)';
+    return { results: [], table: `${name}: ${why}`, verdicts: [{ name, isMet: false, why }] };
+  }
+  const results = await measure();
+  return { results, table: contestTable(results), verdicts: contestVerdicts(results) };
+}
 
 const { values } = parseArgs({
   options: {
@@ -97,7 +106,7 @@ const options: Options = {
 const chosen = Object.entries(sections).filter(([name]) => values.only === undefined || values.only === name);
 if (chosen.length === 0) throw new RangeError(`--only knows ${Object.keys(sections).join(', ')}`);
 
-if (chosen.some(([name]) => name !== 'calls' && name !== 'transport')) await buildFloor();
+if (chosen.some(([name]) => !['calls', 'transport', 'access'].includes(name))) await buildFloor();
 const verdicts: Verdict[] = [];
 const figures: Record<string, Section['results']> = {};
 if (!canPin) console.error('servers and clients share their processors here: the ratios of throughput mean little');

@@ -1,6 +1,6 @@
 /** One unary call as bytes, to any server on a Unix socket; and waiting for a server by its first answer. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, credentials } from '@grpc/grpc-js';
+import { Client, credentials, Metadata } from '@grpc/grpc-js';
 
 /** What is called, and with which message. */
 export interface OneCall {
@@ -9,17 +9,21 @@ export interface OneCall {
   /** `/package.Service/Method`. */
   readonly path: string;
   readonly request: Buffer;
+  /** Metadata that goes with it. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /** Wait between two tries and for all of them, in milliseconds. */
 const [pauseMs, deadlineMs] = [20, 20_000];
 
 /** The answer's bytes. Rejects with grpc-js's ServiceError where the call fails. */
-export function answerOf({ socket, path, request }: OneCall): Promise<Buffer> {
+export function answerOf({ socket, path, request, metadata = {} }: OneCall): Promise<Buffer> {
   const client = new Client(`unix:${socket}`, credentials.createInsecure());
   const same = (message: Buffer) => message;
+  const headers = new Metadata();
+  for (const [name, value] of Object.entries(metadata)) headers.set(name, value);
   return new Promise<Buffer>((done, fail) => {
-    client.makeUnaryRequest(path, same, same, request, (error, answer) => {
+    client.makeUnaryRequest(path, same, same, request, headers, (error, answer) => {
       if (error !== null || answer === undefined) fail(error ?? new Error(`${path} had no answer`));
       else done(answer);
     });

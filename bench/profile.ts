@@ -36,7 +36,7 @@ function unwrap(transport: Transport): (world: string) => Promise<Subject> {
   const program = join(root, 'src/main.ts');
   return async (world) => ({
     call: await unwrapContest(world, 'DEK_SOURCE_DERIVED'),
-    start: (folder, env) => startUnwrap({ world, folder, transport, program, env }),
+    start: (folder, env) => startUnwrap({ world, folder, transport, program, env, isUnhardened: true }),
   });
 }
 

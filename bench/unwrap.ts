@@ -26,7 +26,7 @@ interface Generated {
 export async function unwrapContest(folder: string, source: string): Promise<Contest> {
   await mkdir(join(folder, 'tenants'), { recursive: true });
   await createLocalKeyFile(join(folder, 'cmk.key'));
-  await writeFile(join(folder, 'tenants', 'tenant.yaml'), tenantFile(folder));
+  await writeFile(join(folder, 'tenants', 'tenant.yaml'), tenantFile(folder, { isRecorded: false }));
   return {
     name: `Unwrap, cached, ${source}`,
     path: pathOf('Unwrap'),
@@ -48,13 +48,24 @@ export interface UnwrapOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** The program's file; the built bundle where none is given. */
   readonly program?: string;
+  /** What stands in the daemon's file beside, and at its listener. */
+  readonly guard?: { readonly settings: string; readonly listener: string };
+  /** Whether Node's options in `env` hold, a profiler's among them: the process is not hardened then. */
+  readonly isUnhardened?: boolean;
 }
 
 /** Starts the daemon and waits until it serves the tenant. */
-export async function startUnwrap({ world, folder, transport, ...more }: UnwrapOptions): Promise<ContestServer> {
-  await writeFile(join(folder, 'daemon.conf'), daemonFile({ world, folder, transport }));
-  const server = await startKeyproxy({ folder, isPinned: true, args: ['--config', 'daemon.conf'], ...more });
-  await untilReady(server, tenantId);
+export async function startUnwrap(options: UnwrapOptions): Promise<ContestServer> {
+  const { world, folder, transport, guard, isUnhardened = false, ...more } = options;
+  await writeFile(join(folder, 'daemon.conf'), daemonFile(options));
+  if (guard !== undefined) {
+    await mkdir(join(folder, 'tenants'));
+    await writeFile(join(folder, 'tenants', 'tenant.yaml'), tenantFile(world, { isRecorded: true }));
+  }
+  const args = ['--config', 'daemon.conf', ...(isUnhardened ? ['--no-hardening'] : [])];
+  const server = await startKeyproxy({ folder, isPinned: true, args, ...more });
+  // Behind a guard only the calls of the contest itself get an answer, and they wait for the first one.
+  if (guard === undefined) await untilReady(server, tenantId);
   return { ...server, okCalls: () => server.okCalls('Unwrap') };
 }
 
@@ -77,20 +88,23 @@ function ageless(answer: object): object {
   return { ...answer, max_age_seconds: undefined };
 }
 
-function tenantFile(world: string): string {
+/** `isRecorded`: the audit has every operation, and not those alone that fail. */
+function tenantFile(world: string, { isRecorded }: { isRecorded: boolean }): string {
   return `customer: ${tenantId}
 tenant_id: ${tenantId}
 encryption:
   provider: local
   local: { key_name: bench, key_file: ${join(world, 'cmk.key')} }
+  audit: { log_all_operations: ${isRecorded} }
 `;
 }
 
-function daemonFile({ world, folder, transport }: UnwrapOptions): string {
+function daemonFile({ world, folder, transport, guard }: UnwrapOptions): string {
+  const { settings = '', listener = 'identity: socket' } = guard ?? {};
   return `environment: development
 listen:
-  - { unix: ${join(folder, 'keyproxy.sock')}, transport: ${transport} }
-tenants: { directory: ${join(world, 'tenants')} }
+  - { unix: ${join(folder, 'keyproxy.sock')}, transport: ${transport}, ${listener} }
+tenants: { directory: ${join(guard === undefined ? world : folder, 'tenants')} }
 allow_local: true
-`;
+${settings}`;
 }

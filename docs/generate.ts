@@ -9,6 +9,7 @@ import { resolve } from 'node:path';
 import { errorTable, type Fault } from '../src/base/errors.ts';
 import { configurationTables } from '../src/config/reference.ts';
 import { evictionReasons } from '../src/dek/key-cache.ts';
+import { verbs } from '../src/base/verb.ts';
 import { createMetrics, maxTenantLabels, otherTenants } from '../src/telemetry/metrics.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -76,6 +77,10 @@ const labelValues: Readonly<Record<string, string>> = {
   'reason of keyproxy_key_refusals_total': 'a reason of [errors](errors.md)',
   state: '`active`, `refused`',
   'outcome of keyproxy_config_reloads_total': '`ok`, `bad`',
+  'operation of keyproxy_access_denied_total': verbs.map(code).join(', '),
+  identity: '`token`, `mtls`',
+  'reason of keyproxy_alerts_total': 'a reason of [errors](errors.md)',
+  'outcome of keyproxy_audit_entries_total': '`written`, `refused`, `lost`',
   version: "keyproxy's version",
   node: "Node's version",
 };
@@ -85,6 +90,7 @@ export function metricsPage(): string {
   const { registry, ...metrics } = createMetrics({
     cacheEntries: () => 0,
     credentialExpiries: () => [],
+    auditEntries: () => ({ written: 0, refused: 0, lost: 0 }),
     openCircuits: () => [],
   });
   registry.clear();

@@ -51,7 +51,7 @@ function announce({ config, isDevelopment }: RunOptions, plane: DataPlane, log: 
   if (isDevelopment) {
     log.warn('development mode: the key is a file on this disk and whoever is on this machine may call');
   }
-  if (config.listen.some((entry) => entry.identity === 'insecure_loopback')) {
+  if (config.listen.some((entry) => entry.identity.includes('insecure_loopback'))) {
     log.warn('a TCP listener takes anonymous callers: whoever is on this machine may call');
   }
   const { environment } = config;

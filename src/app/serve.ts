@@ -5,35 +5,37 @@
  * readiness away, lets accepted calls finish, and wipes every key.
  */
 import { readFile } from 'node:fs/promises';
-import type { Socket } from 'node:net';
-import type { Caller } from '../base/caller.ts';
-import { type Clock, pause, systemClock } from '../base/clock.ts';
+import { pause, systemClock } from '../base/clock.ts';
 import type { DaemonConfig } from '../config/daemon-file.ts';
-import type { Listener as ListenerConfig } from '../config/listener.ts';
+import { describeProblem } from '../config/problem.ts';
 import { evictionReasons, KeyCache } from '../dek/key-cache.ts';
-import { peerReader } from '../identity/peer-credentials.ts';
 import type { Engine } from '../operations/engine.ts';
+import { Standings } from '../operations/standing.ts';
 import type { TenantKey } from '../operations/tenant-key.ts';
 import { TenantKeys } from '../operations/tenant-keys.ts';
 import { readDescriptors } from '../rpc/descriptors.ts';
 import { Health, healthMethods } from '../rpc/health.ts';
 import { keyproxyMethods, keyproxyService } from '../rpc/keyproxy-service.ts';
-import type { Listener, ListenerOptions } from '../rpc/listener.ts';
+import type { Listener } from '../rpc/listener.ts';
 import type { Method } from '../rpc/method.ts';
 import { reflectionMethods } from '../rpc/reflection.ts';
-import { circuitEvents, kmsEvents, rpcEvents } from '../telemetry/call-events.ts';
+import { circuitEvents, kmsEvents, rpcEvents, segregationEvents } from '../telemetry/call-events.ts';
 import { engineEvents } from '../telemetry/engine-events.ts';
 import { serveHttp } from '../telemetry/http.ts';
+import { identityEvents } from '../telemetry/identity-events.ts';
 import { keyEvents, tenantStateGauge } from '../telemetry/key-events.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { policyEvents } from '../telemetry/policy-events.ts';
 import { TenantRegistry } from '../tenants/registry.ts';
+import { auditFigures, openAudit } from './audit.ts';
 import { protoFile } from './files.ts';
+import { Identities } from './identities.ts';
 import { KeyServices } from './key-services.ts';
-import { StartupError } from './startup-error.ts';
+import { asStartupError, bindListener, bracketed } from './listeners.ts';
+import { PolicyInForce } from './policy.ts';
 import { openState, refusalFileOf, warmStartOf } from './state.ts';
 import { TenantSet } from './tenants.ts';
-import { claimSocket, withSocketMode } from './unix-socket.ts';
 import { version } from './version.ts';
 
 /** How long accepted calls may take to finish at the end, in milliseconds. */
@@ -52,19 +54,21 @@ export interface DataPlane {
 }
 
 /**
- * Builds, binds and serves. Throws a StartupError where an address or the folder of its state cannot be had; nothing is
+ * Builds, binds and serves. Throws a ConfigError where the policy cannot be used, a StartupError where an address or the folder of its state cannot be had; nothing is
  * left behind then.
  */
 export async function startDataPlane(config: DaemonConfig, log: Log): Promise<DataPlane> {
   await using stack = new AsyncDisposableStack();
   const clock = systemClock;
   const random = Math.random;
+  const policy = await PolicyInForce.open(config.policy);
   const state = await openState(config, log);
   const services = stack.use(new KeyServices({ clock, ...config }));
   const metrics = createMetrics({
     cacheEntries: () => cache.count(),
     credentialExpiries: () => services.credentialExpiries(),
     openCircuits: () => tenants.openCircuits(),
+    auditEntries: () => auditFigures(audit),
   });
   metrics.buildInfo.set({ version, node: process.version }, 1);
   for (const reason of evictionReasons) metrics.cacheEvictions.inc({ reason }, 0);
@@ -79,10 +83,24 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
       onEvict: (_tenant, reason) => metrics.cacheEvictions.inc({ reason }),
     }),
   );
-  const observer = engineEvents(metrics, log);
+  const observer = engineEvents(metrics, log, clock);
   const keys = new TenantKeys({ cache, clock, observer, lifetime: lifetime.signal });
-  // There is no policy in this version: whoever could open a listener may work for every tenant that is served here.
-  const engine: Engine = { registry, keys, clock, observer, access: () => true };
+  const standings = new Standings({ access: policy.access, limits: config.callerLimits });
+  const tellPolicy = policyEvents(metrics, log, describeProblem);
+  stack.use(
+    policy.watch({
+      clock,
+      onChange() {
+        standings.policyChanged();
+        tellPolicy.changed();
+      },
+      onProblems: tellPolicy.unusable,
+    }),
+  );
+  const audit = stack.use(await openAudit(config.audit, { clock, log }));
+  const engine: Engine = { registry, keys, clock, observer, standings, audit };
+  const events = identityEvents(metrics, log, clock);
+  const identities = stack.use(await Identities.open(config, { clock, random, events }));
   const showState = tenantStateGauge(metrics);
   const tellKey = keyEvents(metrics, log);
   const tenants: TenantSet = stack.use(
@@ -91,6 +109,8 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
       known: state?.refusals ?? [],
       onKmsCall: kmsEvents(metrics, log),
       onCircuit: circuitEvents(log),
+      onSegregation: segregationEvents(log),
+      ...{ environment: config.environment, segregation: config.segregation },
       onChange(tenant, change) {
         showState(tenant, change === 'served');
         if (change === 'served') warmStart?.served(tenant);
@@ -110,7 +130,12 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
   const methods = allMethods(engine, config, health);
   stack.use(await bindHttp(config, metrics, health));
   const listeners: Listener[] = [];
-  for (const entry of config.listen) listeners.push(await bind(entry, { methods, config, metrics, log, clock, stack }));
+  const calls = rpcEvents(metrics, log);
+  for (const entry of config.listen) {
+    const listener = await bindListener(entry, { methods, config, identities, observer: calls, clock });
+    stack.defer(() => listener.drain(0));
+    listeners.push(listener);
+  }
   const rest = stack.move();
   return {
     tenants,
@@ -138,56 +163,6 @@ function allMethods(engine: Engine, config: DaemonConfig, health: Health): Metho
   ];
 }
 
-/** The transports; each is loaded where a listener wants it. */
-const transports: Readonly<
-  Record<ListenerConfig['transport'], () => Promise<(options: ListenerOptions) => Promise<Listener>>>
-> = {
-  native: async () => (await import('../rpc/native/listener.ts')).listen,
-  'grpc-js': async () => (await import('../rpc/grpc-js/listener.ts')).listen,
-};
-
-interface BindOptions {
-  readonly methods: readonly Method[];
-  readonly config: DaemonConfig;
-  readonly metrics: Metrics;
-  readonly log: Log;
-  readonly clock: Clock;
-  readonly stack: AsyncDisposableStack;
-}
-
-async function bind(entry: ListenerConfig, options: BindOptions): Promise<Listener> {
-  const { methods, config, metrics, log, clock, stack } = options;
-  const target = entry.kind === 'unix' ? `unix:${entry.path}` : `${bracketed(entry.host)}:${entry.port}`;
-  const caller: Caller = entry.kind === 'unix' ? { kind: 'socket' } : { kind: 'anonymous' };
-  const serve = async () => {
-    const { maxMessageBytes } = config;
-    const marked = entry.kind === 'tcp';
-    const observer = rpcEvents(metrics, log);
-    const callerOf = entry.kind === 'unix' && entry.peerCredentials ? await knownPeer() : undefined;
-    const listen = await transports[entry.transport]();
-    const listener = await listen({ target, caller, callerOf, marked, methods, maxMessageBytes, observer, clock });
-    stack.defer(() => listener.drain(0));
-    return listener;
-  };
-  try {
-    if (entry.kind === 'tcp') return await serve();
-    await claimSocket(entry.path);
-    return await withSocketMode(entry.path, entry.mode, serve);
-  } catch (error) {
-    throw asStartupError(error, target);
-  }
-}
-
-/** Has the kernel say who is at the other end. */
-async function knownPeer(): Promise<(socket: Socket) => Caller> {
-  try {
-    const read = await peerReader();
-    return (socket) => ({ kind: 'socket', peer: read(socket) });
-  } catch (error) {
-    throw new StartupError('peer_credentials needs Linux and the package koffi, which cannot be loaded', error);
-  }
-}
-
 async function bindHttp(config: DaemonConfig, metrics: Metrics, health: Health): Promise<AsyncDisposable> {
   const { host, port } = config.http;
   try {
@@ -195,21 +170,4 @@ async function bindHttp(config: DaemonConfig, metrics: Metrics, health: Health):
   } catch (error) {
     throw asStartupError(error, `http://${host === undefined ? '' : bracketed(host)}:${port}`);
   }
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
-}
-
-function asStartupError(error: unknown, target: string): StartupError {
-  if (error instanceof StartupError) return error;
-  const text = error instanceof Error ? `${'code' in error ? error.code : ''} ${error.message}` : '';
-  const why = text.includes('EADDRINUSE')
-    ? 'the address is in use; stop the process that holds it or choose another'
-    : text.includes('EACCES')
-      ? 'permission denied'
-      : text.includes('EADDRNOTAVAIL')
-        ? 'the address is not one of this machine'
-        : 'the system refused it';
-  return new StartupError(`cannot listen on ${target}: ${why}`, error);
 }

@@ -6,6 +6,7 @@ import type { KeyCache } from '../dek/key-cache.ts';
 import { type KeyConfig, keyIdOf, materialIdOf } from '../kms/key-config.ts';
 import type { KeyRing } from '../kms/key-ring.ts';
 import type { KmsCall } from '../kms/observed.ts';
+import type { SegregationSetting } from '../kms/segregation.ts';
 import type { TenantKey } from '../operations/tenant-key.ts';
 import type { KeyChange, KeyWatch } from '../tenants/key-watch.ts';
 import type { TenantRegistry } from '../tenants/registry.ts';
@@ -30,7 +31,7 @@ export interface TenantKeyChange {
   readonly wiped: number;
 }
 
-export interface TenantSetOptions {
+export interface TenantSetOptions extends SegregationSetting {
   readonly registry: TenantRegistry;
   readonly cache: KeyCache<TenantKey>;
   readonly services: KeyOpener;
@@ -43,6 +44,8 @@ export interface TenantSetOptions {
   readonly onKmsCall: (tenant: TenantId, call: KmsCall) => void;
   /** Told when a key's service has gone silent, and when it answers again. */
   readonly onCircuit: (circuit: Circuit, state: 'open' | 'closed') => void;
+  /** Told when a key is found to be none that its environment may use, with the reason; and when it is one. */
+  readonly onSegregation: (circuit: Circuit, problem: string | undefined) => void;
   /** Told of every tenant that is served from now on, or no longer. */
   readonly onChange: (tenant: Tenant, change: 'served' | 'removed') => void;
   /** Told when a key is refused, or may be used again. */
@@ -126,6 +129,7 @@ export class TenantSet implements AsyncDisposable {
         dekSource: config.dekSource,
         foreign: config.decrypt.foreign,
         suites: config.decrypt.suites,
+        audit: { logAll: config.audit.logAllOperations, alertOnFailures: config.audit.alertOnFailures },
       },
       contact,
       watches,
@@ -139,15 +143,12 @@ export class TenantSet implements AsyncDisposable {
     config: TenantConfig,
     { contact, watches, isServed }: { contact: Contact; watches: KeyWatches; isServed: () => boolean },
   ) {
-    const { services, onKmsCall, onCircuit, clock } = this.#options;
+    const { services, onKmsCall, onCircuit, onSegregation, clock, environment, segregation } = this.#options;
     const circuits = new Set<Circuit>();
     this.#openCircuits.set(config.tenantId, circuits);
     return (): Promise<KeyRing> =>
       openRing(config, {
-        services,
-        clock,
-        watches,
-        isServed,
+        ...{ services, clock, watches, isServed, environment, segregation, onSegregation },
         report(call) {
           if (call.outcome === 'ok') contact.lastSuccess = clock.now();
           if (call.outcome === 'refusal') contact.lastRefusal = clock.now();

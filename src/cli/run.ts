@@ -8,6 +8,8 @@ import { type Command, exitCodes, type Terminal, UsageError } from './exit.ts';
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
   validate: async () => (await import('./validate.ts')).validate,
+  access: async () => (await import('./access.ts')).access,
+  audit: async () => (await import('./audit.ts')).audit,
 };
 
 const usage = `usage: keyproxy COMMAND
@@ -15,6 +17,10 @@ const usage = `usage: keyproxy COMMAND
   serve --config FILE    serve applications as FILE says
   serve --dev            try keyproxy with a key of its own; not for production
   validate FILE…         check tenant files, and the keys they name unless --offline is given
+  access test CALLER TENANT OPERATION
+                         tell what the policy allows, and by which rule
+  audit verify PATH      tell whether the audit log is as it was written
+  audit show PATH        show what it tells of which calls
   --version              print the version
 `;
 

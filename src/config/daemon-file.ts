@@ -4,25 +4,20 @@
  */
 import { dirname, resolve } from 'node:path';
 import type { Authorities } from '../kms/authorities.ts';
+import type { Segregation } from '../kms/segregation.ts';
 import { endpoint, type HostPort, hostPort } from './address.ts';
+import { type AuditConfig, auditConfig, auditSection } from './audit-block.ts';
 import { overlayEnvironment } from './environment.ts';
+import { type MutualTlsConfig, mutualTlsConfig, mutualTlsShape } from './identity-mtls.ts';
+import { jwksUriProblem, type TokenIdentity, tokenIdentity, tokenShape } from './identity-token.ts';
 import { type Listener, type ListenValues, listenerOf, listenShape, longestSocketPath } from './listener.ts';
+import { type PolicyFileRule, rulesWithoutPolicy } from './policy-file.ts';
 import { type Parsed, ProblemCollector } from './problem.ts';
 import { readShape } from './read.ts';
-import {
-  byDefault,
-  group,
-  list,
-  notYet,
-  optional,
-  required,
-  type Section,
-  scalar,
-  section,
-  type Values,
-} from './shape.ts';
+import { segregationBlock } from './segregation-block.ts';
+import { byDefault, group, list, notYet, optional, required, type Section, section, type Values } from './shape.ts';
 import { environmentName, type TenantConfig } from './tenant-file.ts';
-import { choice, choiceSoFar, flag, formatSize, integer, path, size } from './values.ts';
+import { choice, flag, formatSize, integer, path, size } from './values.ts';
 import { readYaml } from './yaml-tree.ts';
 
 /** Levels of the log, from the most talkative. */
@@ -37,6 +32,12 @@ export type TenantSource =
   | { readonly kind: 'directory'; readonly path: string }
   /** Built in, for development. */
   | { readonly kind: 'embedded'; readonly tenants: readonly TenantConfig[] };
+
+/** Where the policy comes from. */
+export type PolicySource =
+  /** A file, which is watched; absolute. */
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'rules'; readonly rules: readonly PolicyFileRule[] };
 
 /** How the daemon runs, checked and with every default in place; every path is absolute. */
 export interface DaemonConfig {
@@ -56,6 +57,20 @@ export interface DaemonConfig {
   readonly logLevel: (typeof logLevels)[number];
   /** Largest unary message, in bytes. */
   readonly maxMessageBytes: number;
+  /** What one caller may do for one tenant; Infinity is no bound. */
+  readonly callerLimits: {
+    readonly concurrentCalls: number;
+    readonly callsPerSecond: number;
+    readonly failedDecryptionsPerMinute: number;
+  };
+  /** Connections of one listener at a time. */
+  readonly maxConnections: number;
+  readonly policy: PolicySource;
+  readonly audit: AuditConfig;
+  /** Which keys an environment may use. */
+  readonly segregation?: Segregation;
+  /** How callers prove who they are; each is there where a listener needs it. */
+  readonly identity: { readonly token?: TokenIdentity; readonly mtls?: MutualTlsConfig };
   /** Where credentials come from. */
   readonly authorities: Authorities;
 }
@@ -64,17 +79,8 @@ const defaultSocket = '/run/keyproxy/keyproxy.sock';
 const [mebibyte, gibibyte] = [2 ** 20, 2 ** 30];
 const defaultListen: ListenValues = {
   ...{ unix: defaultSocket, tcp: undefined, mode: undefined },
-  ...{ transport: 'native', identity: undefined, peer_credentials: false },
+  ...{ transport: undefined, identity: undefined, peer_credentials: false },
 };
-
-const auditPath = scalar('stdout', (value) =>
-  value === 'stdout' ? { value } : { wrong: 'must be stdout; other places are not in this version of keyproxy' },
-);
-
-const auditSection = section({
-  path: byDefault(auditPath, 'stdout', 'Must be `stdout` in this version.'),
-  on_failure: byDefault(choiceSoFar(['refuse'], ['continue']), 'refuse', 'Must be `refuse` in this version.'),
-});
 
 const tenantsSection = section({
   directory: required(path, 'Folder of tenant files (`*.yaml`, `*.yml`), one tenant each; it is watched.'),
@@ -129,6 +135,26 @@ const fields = {
         'Largest message of a call.',
         formatSize(4 * mebibyte),
       ),
+      concurrent_calls: byDefault(
+        integer(1, 1_000_000, 'calls'),
+        4096,
+        'Calls at a time of one caller for one tenant; more are refused with `CALLER_OVER_LIMIT`.',
+      ),
+      calls_per_second: optional(
+        integer(1, 10_000_000, 'calls'),
+        'Calls a second of one caller for one tenant, in a burst of as many; more are refused with `CALLER_OVER_LIMIT`.',
+        'no bound',
+      ),
+      failed_decryptions_per_minute: byDefault(
+        integer(1, 1_000_000_000, 'decryptions'),
+        1200,
+        'Decryptions of one caller for one tenant that fail for what was sent; beyond, calls that open something are refused with `CALLER_OVER_LIMIT`.',
+      ),
+      connections: byDefault(
+        integer(1, 1_000_000, 'connections'),
+        1024,
+        'Connections of one listener at a time; more are closed at once.',
+      ),
     }),
     'Bounds on calls.',
   ),
@@ -168,9 +194,23 @@ const fields = {
   audit: group(auditSection, 'The audit log.'),
   workers: byDefault(integer(1, 1024), 1, 'Must be 1 in this version.'),
   control: optional(notYet(), 'The control plane. Not in this version.'),
-  policy: optional(notYet(), 'Who may do what. Not in this version.'),
-  segregation: optional(notYet(), 'Which keys an environment may use. Not in this version.'),
-  identity: optional(notYet(), 'How callers prove who they are. Not in this version.'),
+  policy: optional(
+    path,
+    'File of rules that say who may do what for which tenant; it is watched. What no rule allows is denied.',
+    'whoever can open the Unix socket may do everything, and nobody else anything',
+  ),
+  segregation: optional(
+    segregationBlock,
+    'Which keys an environment may use, by environment: the name or alias and the tags that they must have.',
+    'none: every environment may use every key',
+  ),
+  identity: group(
+    section({
+      token: optional(tokenShape, 'Tokens of Kubernetes service accounts.', 'none are accepted'),
+      mtls: optional(mutualTlsShape, "Clients' certificates with SPIFFE IDs.", 'none are accepted'),
+    }),
+    'How callers prove who they are, where listeners ask for it.',
+  ),
 };
 
 type DaemonValues = Values<typeof fields>;
@@ -178,19 +218,41 @@ type DaemonValues = Values<typeof fields>;
 /** The keys of the daemon's file. */
 export const daemonFields: typeof fields = fields;
 
-function checkDaemon(values: Partial<DaemonValues>, root: Section): void {
+function checkDaemon(values: Partial<DaemonValues>, root: Section, { isEmbedded }: { isEmbedded: boolean }): void {
   if (values.workers !== undefined && values.workers !== 1) {
     root.problem('workers', 'more than one worker is not in this version of keyproxy; set it to 1 or leave it out');
   }
   if (values.listen?.length === 0) root.problem('listen', 'is empty; name at least one listener or leave it out');
+  const nameless = (values.listen ?? []).flatMap(({ identity = [] }) => identity.filter((mode) => mode !== 'socket'));
+  if (nameless.length > 0 && values.policy === undefined && !isEmbedded) {
+    root.problem('policy', `is missing; without a policy callers by ${nameless[0]} may do nothing`);
+  }
+  for (const mode of ['token', 'mtls'] as const) {
+    const isUsed = values.listen?.some(({ identity }) => identity?.includes(mode)) === true;
+    if (isUsed && values.identity !== undefined && values.identity[mode] === undefined) {
+      root.problem('identity', `a listener has identity: ${mode}, so identity.${mode} must be there`);
+    }
+  }
+  const wrongUri =
+    values.identity?.token && jwksUriProblem(values.identity.token.jwks_uri, values.trusted_endpoints ?? []);
+  if (wrongUri !== undefined) root.problem('identity', `token.jwks_uri ${wrongUri}`);
   const addresses = (values.listen ?? []).map(({ unix, tcp }) => unix ?? `${tcp?.host}:${tcp?.port}`);
   if (new Set(addresses).size < addresses.length) root.problem('listen', 'names the same address twice');
 }
 
+/** What development has without a file. */
+export interface Embedded {
+  readonly tenants: readonly TenantConfig[];
+  readonly rules: readonly PolicyFileRule[];
+}
+
 /** How a daemon's file is read. */
 export interface DaemonFileOptions {
-  /** What stands in the place of `tenants` where neither file nor environment has it; without, it must be there. */
-  readonly embedded?: readonly TenantConfig[];
+  /**
+   * What stands in the place of `tenants` and of `policy` where neither file nor environment has them; without it,
+   * tenants must be there.
+   */
+  readonly embedded?: Embedded;
 }
 
 /**
@@ -208,7 +270,7 @@ export function parseDaemonFile(
   overlayEnvironment(yaml.root, env, collector);
   const absolute = (path: string) => resolve(dirname(file), path);
   const shape = section(fields, (values, root) => {
-    checkDaemon(values, root);
+    checkDaemon(values, root, { isEmbedded: options.embedded !== undefined });
     if (!root.has('tenants') && options.embedded === undefined) {
       root.problem('tenants', 'is missing; give tenants: { directory: FOLDER }');
     }
@@ -217,7 +279,7 @@ export function parseDaemonFile(
     }
   });
   const read = readShape(yaml, shape, { file, collector });
-  return collector.result(read && daemonConfig(read, absolute, options.embedded ?? []));
+  return collector.result(read && daemonConfig(read, absolute, options.embedded));
 }
 
 function tooLong(socket: string): boolean {
@@ -227,7 +289,7 @@ function tooLong(socket: string): boolean {
 function daemonConfig(
   read: DaemonValues,
   absolute: (path: string) => string,
-  embedded: readonly TenantConfig[],
+  embedded: Embedded | undefined,
 ): DaemonConfig {
   return {
     environment: read.environment,
@@ -235,7 +297,7 @@ function daemonConfig(
     http: read.http.address,
     tenants:
       read.tenants === undefined
-        ? { kind: 'embedded', tenants: embedded }
+        ? { kind: 'embedded', tenants: embedded?.tenants ?? [] }
         : { kind: 'directory', path: absolute(read.tenants.directory) },
     trustedEndpoints: read.trusted_endpoints,
     allowLocal: read.allow_local,
@@ -243,6 +305,22 @@ function daemonConfig(
     ...(read.state !== undefined && { stateDirectory: absolute(read.state.directory) }),
     logLevel: read.log.level,
     maxMessageBytes: read.limits.max_message_bytes,
+    callerLimits: {
+      concurrentCalls: read.limits.concurrent_calls,
+      callsPerSecond: read.limits.calls_per_second ?? Number.POSITIVE_INFINITY,
+      failedDecryptionsPerMinute: read.limits.failed_decryptions_per_minute,
+    },
+    maxConnections: read.limits.connections,
+    policy:
+      read.policy === undefined
+        ? { kind: 'rules', rules: embedded?.rules ?? rulesWithoutPolicy }
+        : { kind: 'file', path: absolute(read.policy) },
+    audit: auditConfig(read.audit, absolute),
+    ...(read.segregation !== undefined && { segregation: read.segregation }),
+    identity: {
+      ...(read.identity.token !== undefined && { token: tokenIdentity(read.identity.token, absolute) }),
+      ...(read.identity.mtls !== undefined && { mtls: mutualTlsConfig(read.identity.mtls, absolute) }),
+    },
     authorities: {
       ...(read.aws.sts_endpoint !== undefined && { awsSts: read.aws.sts_endpoint }),
       ...(read.azure.authority_host !== undefined && { azure: read.azure.authority_host }),

@@ -1,11 +1,15 @@
 /** What `keyproxy serve --dev` runs with: no file, no cloud, one key in a file of its own, two tenants. */
 import { join } from 'node:path';
 import { type DaemonConfig, type Environment, parseDaemonFile } from './daemon-file.ts';
+import type { PolicyFileRule } from './policy-file.ts';
 import type { Parsed } from './problem.ts';
 import { parseTenantFile, type TenantConfig } from './tenant-file.ts';
 
 /** The tenants of development; both use one key, so that only the binding keeps them apart. */
 export const developmentTenants = ['demo', 'demo-2'] as const;
+
+/** Whoever is on this machine may do everything. */
+const everybody: readonly PolicyFileRule[] = [{ callers: ['socket', 'anonymous'], tenants: ['*'], operations: ['*'] }];
 
 /**
  * The configuration of development: everything it creates is in `folder`/.keyproxy-dev, the socket (mode 0600) and
@@ -24,7 +28,8 @@ http: { address: "127.0.0.1:9464" }
 state: { directory: .keyproxy-dev/state }
 allow_local: true
 `;
-  return parseDaemonFile(text, file, env, { embedded: developmentTenants.flatMap((id) => demoTenant(id, file)) });
+  const tenants = developmentTenants.flatMap((id) => demoTenant(id, file));
+  return parseDaemonFile(text, file, env, { embedded: { tenants, rules: everybody } });
 }
 
 function demoTenant(id: string, file: string): TenantConfig[] {

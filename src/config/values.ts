@@ -1,5 +1,5 @@
 /** The kinds of single values that configuration is made of. None of them repeats a value in its complaint. */
-import { type Shape, scalar } from './shape.ts';
+import { list, type Shape, scalar } from './shape.ts';
 import { nearestName } from './spelling.ts';
 
 /** Text that `pattern` matches as a whole; `type` says the rule in words. */
@@ -36,20 +36,15 @@ export function choice<const T extends string>(words: readonly T[]): Shape<T> {
   });
 }
 
-/** A choice of which this version offers only `offered`; the other words are known and refused by name. */
-export function choiceSoFar<const T extends string>(offered: readonly T[], later: readonly string[]): Shape<T> {
-  const known = choice([...offered, ...later]);
+/** One value, or a list of them. */
+export function oneOrMore<T>(item: Shape<T>): Shape<readonly T[]> {
+  const many = list(item, `a list, each ${item.type}`);
   return {
-    type: choice(offered).type,
+    type: `${item.type}; or a list of them`,
     read(place) {
-      const word = known.read(place);
-      if (word === undefined) return undefined;
-      const found = offered.find((candidate) => candidate === word);
-      if (found === undefined) {
-        const message = `${word} is not in this version of keyproxy; ${offered.join(' and ')} ${offered.length === 1 ? 'is' : 'are'}`;
-        place.report.problem(place.at, place.path, message);
-      }
-      return found;
+      if (place.tree.kind === 'list') return many.read(place);
+      const value = item.read(place);
+      return value === undefined ? undefined : [value];
     },
   };
 }

@@ -9,6 +9,7 @@
  * RFC 9113 section 5.3.2).
  */
 import type { Socket } from 'node:net';
+import { Allowance } from '../base/allowance.ts';
 import type { Clock } from '../base/clock.ts';
 import { ConnectionError, StreamError } from './errors.ts';
 import { checkPriority, type FieldBlock, FieldBlocks } from './field-blocks.ts';
@@ -17,7 +18,7 @@ import { checkFrame, protocolError, unpadded } from './frame-rules.ts';
 import { defaultWindow, type ErrorCode, errorCodes, flags, frameTypes, max31 } from './frames.ts';
 import type { HeaderList } from './hpack/field.ts';
 import { Inbox } from './inbox.ts';
-import { Allowance, allowances, type Limits } from './limits.ts';
+import { allowances, type Limits } from './limits.ts';
 import { Pulse } from './pulse.ts';
 import { type RequestHead, requestHead, trailerFields } from './request.ts';
 import { Sender } from './sender.ts';
@@ -39,6 +40,8 @@ export interface ConnectionOptions {
   readonly onTooLarge: (stream: Stream) => void;
   /** What came together has been read, or something of what waited has gone. Must not throw. */
   readonly onPause?: () => void;
+  /** So many bytes more of answers wait for the peer to make room, or fewer. */
+  readonly onHeld?: (bytes: number) => void;
   /** Told once, when the connection is closed. */
   readonly onClosed?: () => void;
   /** Told of a failure that is our own. */
@@ -134,11 +137,6 @@ export class Connection implements Link {
   /** Streams that are open. */
   get openStreams(): number {
     return this.#streams.count;
-  }
-
-  /** Bytes of answers that wait for the peer to make room. */
-  get waiting(): number {
-    return this.#streams.waiting;
   }
 
   /** Lets the peer go: it is told to begin nothing new here, and the connection ends with the last stream. */
@@ -532,6 +530,7 @@ export class Connection implements Link {
 
   hold(bytes: number): void {
     this.#streams.waiting += bytes;
+    this.#options.onHeld?.(bytes);
   }
 
   closed(stream: Stream, code: ErrorCode | undefined): void {

@@ -34,7 +34,7 @@ export interface Limits {
 }
 
 export const defaultLimits: Limits = {
-  maxStreams: 4096,
+  maxStreams: 1024,
   maxHeaderListBytes: 16_384,
   maxHeaderBlockBytes: 32_768,
   maxHeaderFrames: 16,
@@ -52,45 +52,7 @@ export const defaultLimits: Limits = {
   maxAgeMs: 86_400_000,
 };
 
-/**
- * What a peer may do that costs work and brings nothing. An allowance is spent one by one and comes back with time, so
- * that a burst passes and a flood does not.
- */
-export class Allowance {
-  readonly #most: number;
-  readonly #perSecond: number;
-  #left: number;
-  #at: number;
-
-  constructor(options: { readonly most: number; readonly perSecond: number; readonly now: number }) {
-    this.#most = options.most;
-    this.#perSecond = options.perSecond;
-    this.#left = options.most;
-    this.#at = options.now;
-  }
-
-  /** Takes `count`; false where that was too much. `now` is monotonic, in milliseconds. */
-  take(count: number, now: number): boolean {
-    if (now > this.#at) {
-      this.#left = Math.min(this.#most, this.#left + ((now - this.#at) / 1000) * this.#perSecond);
-      this.#at = now;
-    }
-    this.#left -= count;
-    return this.#left >= 0;
-  }
-
-  /** Gives one back: it brought something. */
-  earn(): void {
-    if (this.#left < this.#most) this.#left++;
-  }
-
-  /** Gives all of it back. */
-  refill(): void {
-    this.#left = this.#most;
-  }
-}
-
-/** What is allowed of each kind: at once, and a second. */
+/** What a peer may do that costs work and brings nothing: what is allowed of each kind, at once and a second. */
 export const allowances = {
   /** PING and SETTINGS, each of which wants an answer. Refilled by what is sent to the peer, as gRPC has it. */
   asks: { most: 100, perSecond: 1 },

@@ -10,11 +10,14 @@ import type { SecretBytes } from '../base/secret.ts';
 import { isSilence } from '../kms/fault.ts';
 import type { KeyRing } from '../kms/key-ring.ts';
 import type { KeyService } from '../kms/key-service.ts';
+import type { ProviderNote } from '../kms/provider-note.ts';
 
 /** What is to be wrapped, and for whom. */
 export interface WriteRequest {
   readonly context: EncryptionContext;
   readonly signal: AbortSignal;
+  /** Takes how the first service that answers calls the request. */
+  readonly note?: ProviderNote | undefined;
 }
 
 /** The wrapped forms of one key, in the order of the keys. */
@@ -38,7 +41,8 @@ export async function generateForAll(
       const { plaintext, entry } = await service.generate(request);
       try {
         const others = ring.writers.slice(index + 1);
-        const more = await wrapForReplicas(others, [entry], (replica) => replica.wrap({ ...request, plaintext }));
+        const { context, signal } = request;
+        const more = await wrapForReplicas(others, [entry], (replica) => replica.wrap({ plaintext, context, signal }));
         return { plaintext, entries: [entry, ...more], service };
       } catch (error) {
         plaintext[Symbol.dispose]();
@@ -62,14 +66,15 @@ export async function wrapForAll(
   request: WriteRequest & { readonly plaintext: SecretBytes; readonly known: readonly EncryptedDataKey[] },
 ): Promise<Written> {
   const { current, writers } = ring;
-  const knownTo = (service: KeyService) => request.known.find((entry) => service.owns(entry));
-  const renew = async (service: KeyService): Promise<EncryptedDataKey> => {
+  const { plaintext, known, context, signal } = request;
+  const knownTo = (service: KeyService) => known.find((entry) => service.owns(entry));
+  const renew = async (service: KeyService, note?: ProviderNote): Promise<EncryptedDataKey> => {
     const entry = knownTo(service);
-    const inPlace = entry && service.rewrap?.({ entry, context: request.context, signal: request.signal });
-    return (await inPlace) ?? service.wrap(request);
+    const inPlace = entry && service.rewrap?.({ entry, context, signal, note });
+    return (await inPlace) ?? service.wrap({ plaintext, context, signal, note });
   };
-  const first = await renew(current);
-  const more = await wrapForReplicas(writers.slice(1), [first], renew, knownTo);
+  const first = await renew(current, request.note);
+  const more = await wrapForReplicas(writers.slice(1), [first], (replica) => renew(replica), knownTo);
   return { entries: [first, ...more], service: current };
 }
 

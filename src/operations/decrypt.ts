@@ -2,7 +2,8 @@
 import type { KeyInfo } from '../kms/key-service.ts';
 import { type Pairs, visiblePairs } from './context.ts';
 import { failedDecryption } from './decryption.ts';
-import { type Engine, type Operation, tenantFor } from './engine.ts';
+import { verb } from './door.ts';
+import type { Engine, Operation } from './engine.ts';
 import { openCiphertext } from './open-message.ts';
 
 export interface DecryptRequest {
@@ -22,23 +23,25 @@ export interface DecryptAnswer {
 
 /** Makes the verb. */
 export function decrypt(engine: Engine): Operation<DecryptRequest, DecryptAnswer> {
-  return async (caller, request, signal) => {
-    const tenant = tenantFor(engine, caller, request.tenantId);
-    const { ciphertext, encryptionContext: pairs, associatedData } = request;
-    try {
-      const opened = await openCiphertext(engine, {
-        ...{ tenant, ciphertext, pairs, associatedData, signal },
-        operation: 'decrypt',
-      });
-      engine.observer.decryptionEnded(tenant.id);
-      return {
-        plaintext: opened.plaintext,
-        encryptionContext: visiblePairs(opened.context),
-        key: opened.key.info,
-        needsRewrap: !opened.isCurrent,
-      };
-    } catch (error) {
-      throw failedDecryption(engine, tenant, error);
-    }
-  };
+  return verb(engine, 'decrypt', {
+    async run({ tenant, request, signal, record }) {
+      const { ciphertext, encryptionContext: pairs, associatedData } = request;
+      try {
+        const opened = await openCiphertext(engine, {
+          ...{ tenant, ciphertext, pairs, associatedData, signal, record },
+          operation: 'decrypt',
+        });
+        engine.observer.decryptionEnded(tenant.id);
+        return {
+          plaintext: opened.plaintext,
+          encryptionContext: visiblePairs(opened.context),
+          key: opened.key.info,
+          needsRewrap: !opened.isCurrent,
+        };
+      } catch (error) {
+        throw failedDecryption(engine, tenant, error);
+      }
+    },
+    drop: ({ plaintext }) => plaintext.fill(0),
+  });
 }

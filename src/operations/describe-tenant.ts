@@ -1,7 +1,8 @@
 /** DescribeTenant: what state a tenant is in, its key, and what its cache and key service did lately. */
 import type { KeyInfo } from '../kms/key-service.ts';
 import type { Contact, TenantState } from '../tenants/tenant.ts';
-import { type Engine, type Operation, tenantFor } from './engine.ts';
+import { verb } from './door.ts';
+import type { Engine, Operation } from './engine.ts';
 
 export interface DescribeTenantRequest {
   readonly tenantId: string;
@@ -22,9 +23,8 @@ export interface DescribeTenantAnswer {
 
 /** Makes the verb. It calls no key service. */
 export function describeTenant(engine: Engine): Operation<DescribeTenantRequest, DescribeTenantAnswer> {
-  return async (caller, request) => {
-    const tenant = tenantFor(engine, caller, request.tenantId);
-    return {
+  return verb(engine, 'describe_tenant', {
+    run: async ({ tenant }) => ({
       tenantId: tenant.id,
       state: tenant.state,
       key: { provider: tenant.provider, keyId: tenant.keyIds[0], keyVersion: '' },
@@ -36,6 +36,7 @@ export function describeTenant(engine: Engine): Operation<DescribeTenantRequest,
       cacheHits: tenant.figures.hits,
       cacheMisses: tenant.figures.misses,
       contact: tenant.contact,
-    };
-  };
+    }),
+    drop() {},
+  });
 }

@@ -2,7 +2,8 @@
 import { encryptMessage } from '../envelope/encrypt.ts';
 import type { KeyInfo } from '../kms/key-service.ts';
 import { contextFor, type Pairs } from './context.ts';
-import { type Engine, type Operation, tenantFor } from './engine.ts';
+import { verb } from './door.ts';
+import type { Engine, Operation } from './engine.ts';
 
 export interface EncryptRequest {
   readonly tenantId: string;
@@ -18,14 +19,16 @@ export interface EncryptAnswer {
 
 /** Makes the verb. It calls the key service only where the tenant has no active root key for this context. */
 export function encrypt(engine: Engine): Operation<EncryptRequest, EncryptAnswer> {
-  return async (caller, request, signal) => {
-    const tenant = tenantFor(engine, caller, request.tenantId);
-    const { plaintext, associatedData } = request;
-    const context = contextFor(tenant.id, request.encryptionContext, associatedData.length > 0);
-    using root = await engine.keys.root({ tenant, context, operation: 'encrypt', signal });
-    const { dataKey, entries, info } = root.key;
-    const ciphertext = encryptMessage({ dataKey, entries, context, plaintext, associatedData });
-    root.confirm();
-    return { ciphertext, key: info };
-  };
+  return verb(engine, 'encrypt', {
+    async run({ tenant, request, signal, record }) {
+      const { plaintext, associatedData } = request;
+      const context = contextFor(tenant.id, request.encryptionContext, associatedData.length > 0);
+      using root = await engine.keys.root({ tenant, context, operation: 'encrypt', signal, record });
+      const { dataKey, entries, info } = root.key;
+      const ciphertext = encryptMessage({ dataKey, entries, context, plaintext, associatedData });
+      root.confirm();
+      return { ciphertext, key: info };
+    },
+    drop() {},
+  });
 }

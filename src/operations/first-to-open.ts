@@ -4,6 +4,7 @@ import type { SecretBytes } from '../base/secret.ts';
 import { isSilence, KmsError } from '../kms/fault.ts';
 import type { KeyRing, OwnedEntry } from '../kms/key-ring.ts';
 import type { KeyService } from '../kms/key-service.ts';
+import type { ProviderNote } from '../kms/provider-note.ts';
 import { kmsFailure } from './failures.ts';
 
 /** A key that was opened, by whom, and whether a key before that one gave no answer. */
@@ -23,7 +24,7 @@ export interface Opened {
 export async function firstToOpen(
   ring: KeyRing,
   owned: readonly OwnedEntry[],
-  { context, signal }: { context: EncryptionContext; signal: AbortSignal },
+  { context, signal, note }: { context: EncryptionContext; signal: AbortSignal; note?: ProviderNote | undefined },
 ): Promise<Opened> {
   let unfit: unknown;
   let unanswered = isOfReplicas(ring, owned) ? await silenceOf(ring.current, { context, signal }) : undefined;
@@ -32,7 +33,7 @@ export async function firstToOpen(
     // A retired key stands in for nobody.
     if (unanswered !== undefined && !ring.writers.includes(by.service)) continue;
     try {
-      const plaintext = await by.service.unwrap({ entry: by.entry, context, signal });
+      const plaintext = await by.service.unwrap({ entry: by.entry, context, signal, note });
       return { plaintext, by, failedOver: unanswered !== undefined };
     } catch (error) {
       const isUnfit = error instanceof KmsError && error.fault.kind === 'data';

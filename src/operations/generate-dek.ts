@@ -6,8 +6,10 @@ import { SecretBytes } from '../base/secret.ts';
 import { serializeWrappedDek } from '../envelope/wrapped-dek.ts';
 import type { KeyInfo } from '../kms/key-service.ts';
 import type { Tenant } from '../tenants/tenant.ts';
+import type { CallRecord } from './audit-trail.ts';
 import { contextFor, type Pairs } from './context.ts';
-import { type Engine, type Operation, tenantFor } from './engine.ts';
+import { verb } from './door.ts';
+import type { Engine, Operation } from './engine.ts';
 
 /** `keyproxy.v1.DekSource` by number. */
 export const dekSources = { unspecified: 0, derived: 1, kms: 2 } as const;
@@ -41,21 +43,24 @@ interface Wish {
   readonly length: number;
   readonly withPlaintext: boolean;
   readonly signal: AbortSignal;
+  readonly record: CallRecord;
 }
 
 /** Makes the verb. */
 export function generateDek(engine: Engine): Operation<GenerateDekRequest, GenerateDekAnswer> {
-  return async (caller, request, signal) => {
-    const tenant = tenantFor(engine, caller, request.tenantId);
-    const wish: Wish = {
-      tenant,
-      context: contextFor(tenant.id, request.encryptionContext),
-      length: lengthOf(request.numberOfBytes),
-      withPlaintext: !request.withoutPlaintext,
-      signal,
-    };
-    return sourceOf(request.source, tenant) === 'kms' ? fromKeyService(engine, wish) : fromRoot(engine, wish);
-  };
+  return verb(engine, 'generate_dek', {
+    async run({ tenant, request, signal, record }) {
+      const wish: Wish = {
+        tenant,
+        context: contextFor(tenant.id, request.encryptionContext),
+        length: lengthOf(request.numberOfBytes),
+        withPlaintext: !request.withoutPlaintext,
+        ...{ signal, record },
+      };
+      return await (sourceOf(request.source, tenant) === 'kms' ? fromKeyService(engine, wish) : fromRoot(engine, wish));
+    },
+    drop: ({ plaintext }) => plaintext?.[Symbol.dispose](),
+  });
 }
 
 function lengthOf(numberOfBytes: number): number {
@@ -78,8 +83,8 @@ function sourceOf(source: number, tenant: Tenant): 'derived' | 'kms' {
 }
 
 async function fromKeyService(engine: Engine, wish: Wish): Promise<GenerateDekAnswer> {
-  const { tenant, context, length, signal } = wish;
-  using fresh = await engine.keys.fresh({ tenant, context, operation: 'generate_dek', signal }, length);
+  const { tenant, context, length, signal, record } = wish;
+  using fresh = await engine.keys.fresh({ tenant, context, operation: 'generate_dek', signal, record }, length);
   const { dataKey, entries, info } = fresh.key;
   const wrappedDek = serializeWrappedDek({ kind: 1, length, entries, dataKey, tenantId: tenant.id, context });
   fresh.confirm();
@@ -92,8 +97,8 @@ async function fromKeyService(engine: Engine, wish: Wish): Promise<GenerateDekAn
 }
 
 async function fromRoot(engine: Engine, wish: Wish): Promise<GenerateDekAnswer> {
-  const { tenant, context, length, signal } = wish;
-  using root = await engine.keys.root({ tenant, context, operation: 'generate_dek', signal });
+  const { tenant, context, length, signal, record } = wish;
+  using root = await engine.keys.root({ tenant, context, operation: 'generate_dek', signal, record });
   const start = engine.clock.monotonic();
   const { dataKey, entries, info } = root.key;
   const salt = randomFillSync(Buffer.allocUnsafe(saltBytes));

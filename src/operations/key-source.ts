@@ -7,6 +7,7 @@ import { Lease } from '../dek/lease.ts';
 import { DataKey } from '../envelope/data-key.ts';
 import type { KeyRing, OwnedEntry } from '../kms/key-ring.ts';
 import type { KeyInfo, KeyService } from '../kms/key-service.ts';
+import type { ProviderNote } from '../kms/provider-note.ts';
 import type { Permit } from '../tenants/permit.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 import { generateForAll, wrapForAll } from './all-writers.ts';
@@ -27,6 +28,8 @@ export interface Whose {
   readonly tenant: Tenant;
   readonly ring: KeyRing;
   readonly context: EncryptionContext;
+  /** Takes how the key service calls the request; absent where nobody records it. */
+  readonly note?: ProviderNote | undefined;
 }
 
 interface Fetched {
@@ -44,14 +47,15 @@ export class KeySource {
   }
 
   /** A new data key under all keys of the ring. Throws the public failure. */
-  async generate({ tenant, ring, context }: Whose, length: number): Promise<Lease<TenantKey>> {
+  async generate(whose: Whose, length: number): Promise<Lease<TenantKey>> {
     const { observer, lifetime: signal } = this.#options;
+    const { tenant, ring, context, note } = whose;
     const [start, permit] = [this.#now(), tenant.permit()];
-    const made = await generateForAll(ring, { length, context, signal }).catch(asPublicFailure);
+    const made = await generateForAll(ring, { length, context, signal, note }).catch(asPublicFailure);
     observer.dekGenerated('kms', (this.#now() - start) / 1000);
     const { service, entries } = made;
     if (service !== ring.current) observer.failedOver(tenant.id, service.provider);
-    return this.#key({ tenant, ring, context }, { ...made, info: infoOf(service, entries) }, permit);
+    return this.#key(whose, { ...made, info: infoOf(service, entries) }, permit);
   }
 
   /** The key that one of `owned` wraps, with all its wrapped forms. Throws the public failure. */
@@ -61,9 +65,11 @@ export class KeySource {
     entries: readonly EncryptedDataKey[],
   ): Promise<Lease<TenantKey>> {
     const { observer, lifetime: signal } = this.#options;
-    const { tenant, ring, context } = whose;
+    const { tenant, ring, context, note } = whose;
     const permit = tenant.permit();
-    const { plaintext, by, failedOver } = await firstToOpen(ring, owned, { context, signal });
+    const { plaintext, by, failedOver } = await firstToOpen(ring, owned, {
+      ...{ context, signal, note },
+    });
     if (failedOver) observer.failedOver(tenant.id, by.service.provider);
     const { service } = by;
     return this.#key(whose, { plaintext, entries, info: service.describe(by.entry), service }, permit);
@@ -71,13 +77,16 @@ export class KeySource {
 
   /** Wraps a key anew, for all keys of the ring. Nobody shares the call, so the caller's signal ends it. */
   async rewrap(
-    { ring, context }: Whose,
+    { ring, context, note }: Whose,
     key: TenantKey,
     signal: AbortSignal,
   ): Promise<{ entries: readonly EncryptedDataKey[]; info: KeyInfo }> {
     try {
       const known = key.entries;
-      const { entries, service } = await wrapForAll(ring, { plaintext: key.dataKey.secret, known, context, signal });
+      const { entries, service } = await wrapForAll(ring, {
+        plaintext: key.dataKey.secret,
+        ...{ known, context, signal, note },
+      });
       return { entries, info: infoOf(service, entries) };
     } catch (error) {
       signal.throwIfAborted();
@@ -85,13 +94,13 @@ export class KeySource {
     }
   }
 
-  #key({ tenant, context }: Whose, fetched: Fetched, permit: Permit): Lease<TenantKey> {
+  #key({ tenant, context, note }: Whose, fetched: Fetched, permit: Permit): Lease<TenantKey> {
     const { info, service } = fetched;
     const openedBy = tenant.watchOf(service.keyId);
     const dataKey = DataKey.adopt(fetched.plaintext);
     const entries = fetched.entries.map(copyOfEntry);
     const parts = { dataKey, entries, context, info, openedBy, permit: permit.for(tenant.current, openedBy) };
-    const lease = Lease.own(new TenantKey({ ...parts, bornAt: this.#now() }));
+    const lease = Lease.own(new TenantKey({ ...parts, bornAt: this.#now(), requestId: note?.requestId }));
     try {
       parts.permit.check();
       return lease;

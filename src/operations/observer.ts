@@ -2,6 +2,7 @@
 import type { Reason } from '../base/errors.ts';
 import type { TenantId } from '../base/ids.ts';
 import type { ProviderName } from '../kms/key-service.ts';
+import type { Subject } from './standing.ts';
 
 /** The verbs that look into the cache. */
 export type CacheOperation = 'generate_dek' | 'unwrap' | 'encrypt' | 'decrypt' | 'rewrap';
@@ -18,4 +19,8 @@ export interface EngineObserver {
   failedOver(tenant: TenantId, provider: ProviderName): void;
   /** Unwrap or Decrypt ended; where it failed, with the reason, and what only the log may know. */
   decryptionEnded(tenant: TenantId, failure?: Reason, why?: string): void;
+  /** The policy did not allow an operation. */
+  accessDenied(subject: Subject): void;
+  /** An operation failed, for a tenant that wants to be told, and not by a mistake of its caller's. */
+  operationFailed(subject: Subject, reason: Reason): void;
 }

@@ -6,6 +6,7 @@ import { type MessageHeader, parseHeader } from '../envelope/header.ts';
 import { messageLimits } from '../envelope/limits.ts';
 import { committingSuite, suitePolicyAllows } from '../envelope/suites.ts';
 import type { Tenant } from '../tenants/tenant.ts';
+import type { CallRecord } from './audit-trail.ts';
 import { matchesStored, type Pairs } from './context.ts';
 import type { Engine } from './engine.ts';
 import type { KeyInUse } from './key-in-use.ts';
@@ -18,6 +19,7 @@ export interface CiphertextRequest {
   readonly associatedData: Buffer;
   readonly operation: CacheOperation;
   readonly signal: AbortSignal;
+  readonly record: CallRecord;
 }
 
 export interface OpenedMessage {
@@ -33,12 +35,12 @@ const maxStoredContextBytes = 0xffff;
 
 /** Opens a message of the tenant's. Everything that is wrong with it is the one `DECRYPT_FAILED`. */
 export async function openCiphertext(engine: Engine, request: CiphertextRequest): Promise<OpenedMessage> {
-  const { tenant, ciphertext, associatedData, operation, signal } = request;
+  const { tenant, ciphertext, associatedData, operation, signal, record } = request;
   const { maxEncryptedDataKeys } = messageLimits;
   const header = parseHeader(ciphertext, { maxEncryptedDataKeys, maxContextBytes: maxStoredContextBytes });
   if (!suitePolicyAllows(header.suite, tenant.settings.suites)) fail('its suite is not allowed for the tenant');
   checkContext(engine, request, header);
-  using opened = await engine.keys.open({ tenant, context: header.context, operation, signal }, header);
+  using opened = await engine.keys.open({ tenant, context: header.context, operation, signal, record }, header);
   const plaintext = openMessage({ message: ciphertext, header, dataKey: opened.key.dataKey, associatedData });
   opened.keep();
   try {

@@ -7,9 +7,9 @@ import { KeyproxyError } from '../base/errors.ts';
 import { encryptMessage } from '../envelope/encrypt.ts';
 import { serializeWrappedDek } from '../envelope/wrapped-dek.ts';
 import type { KeyInfo } from '../kms/key-service.ts';
-import type { Tenant } from '../tenants/tenant.ts';
 import { callerPairs, contextFor, type Pairs } from './context.ts';
-import { type Engine, type Operation, tenantFor } from './engine.ts';
+import { type Admitted, verb } from './door.ts';
+import type { Engine, Operation } from './engine.ts';
 import { openCiphertext } from './open-message.ts';
 import { openWrappedDek } from './open-wrapped-dek.ts';
 
@@ -29,32 +29,31 @@ export type RewrapAnswer =
 
 /** Makes the verb. */
 export function rewrap(engine: Engine): Operation<RewrapRequest, RewrapAnswer> {
-  return async (caller, request, signal) => {
-    const tenant = tenantFor(engine, caller, request.tenantId);
-    if (request.targetTenantId !== '' && request.targetTenantId !== tenant.id) {
-      throw new KeyproxyError('CROSS_TENANT_DENIED');
-    }
-    const { wrappedDek, ciphertext } = request;
-    if (wrappedDek !== undefined && ciphertext === undefined) return ofWrappedDek(engine, tenant, request, signal);
-    if (ciphertext !== undefined && wrappedDek === undefined) return ofCiphertext(engine, tenant, request, signal);
-    throw new KeyproxyError('REWRAP_INPUT_MISSING');
-  };
+  return verb(engine, 'rewrap', {
+    async run(call) {
+      const { wrappedDek, ciphertext, targetTenantId } = call.request;
+      if (targetTenantId !== '' && targetTenantId !== call.tenant.id) throw new KeyproxyError('CROSS_TENANT_DENIED');
+      if (wrappedDek !== undefined && ciphertext === undefined) return await ofWrappedDek(engine, call, wrappedDek);
+      if (ciphertext !== undefined && wrappedDek === undefined) return await ofCiphertext(engine, call, ciphertext);
+      throw new KeyproxyError('REWRAP_INPUT_MISSING');
+    },
+    drop() {},
+  });
 }
 
 async function ofWrappedDek(
   engine: Engine,
-  tenant: Tenant,
-  request: RewrapRequest,
-  signal: AbortSignal,
+  { tenant, request, signal, record }: Admitted<RewrapRequest>,
+  wrappedDek: Buffer,
 ): Promise<RewrapAnswer> {
   const context = contextFor(tenant.id, request.encryptionContext);
-  const wrappedDek = request.wrappedDek ?? Buffer.alloc(0);
-  const opened = await openWrappedDek(engine, { tenant, wrappedDek, context, operation: 'rewrap', signal });
+  const wish = { tenant, context, operation: 'rewrap', signal, record } as const;
+  const opened = await openWrappedDek(engine, { ...wish, wrappedDek });
   using inUse = opened.inUse;
   opened.proven?.[Symbol.dispose]();
   const { kind, length, salt } = opened.wrapped;
   const { dataKey } = inUse.key;
-  const { entries, info } = await engine.keys.rewrap({ tenant, context, operation: 'rewrap', signal }, inUse.key);
+  const { entries, info } = await engine.keys.rewrap(wish, inUse.key);
   const rewrapped = { kind, length, ...(salt && { salt }), entries, dataKey, tenantId: tenant.id, context };
   const answer = { wrappedDek: serializeWrappedDek(rewrapped), key: info };
   inUse.confirm();
@@ -63,23 +62,15 @@ async function ofWrappedDek(
 
 async function ofCiphertext(
   engine: Engine,
-  tenant: Tenant,
-  request: RewrapRequest,
-  signal: AbortSignal,
+  { tenant, request, signal, record }: Admitted<RewrapRequest>,
+  ciphertext: Buffer,
 ): Promise<RewrapAnswer> {
   const { associatedData, encryptionContext: pairs } = request;
-  const ciphertext = request.ciphertext ?? Buffer.alloc(0);
-  const opened = await openCiphertext(engine, {
-    tenant,
-    ciphertext,
-    pairs,
-    associatedData,
-    operation: 'rewrap',
-    signal,
-  });
+  const wish = { tenant, operation: 'rewrap', signal, record } as const;
+  const opened = await openCiphertext(engine, { ...wish, ciphertext, pairs, associatedData });
   try {
     const context = contextFor(tenant.id, callerPairs(opened.context), associatedData.length > 0);
-    using root = await engine.keys.root({ tenant, context, operation: 'rewrap', signal });
+    using root = await engine.keys.root({ ...wish, context });
     const { dataKey, entries, info } = root.key;
     const { plaintext } = opened;
     const rewritten = encryptMessage({ dataKey, entries, context, plaintext, associatedData });

@@ -27,6 +27,8 @@ export interface TenantKeyParts {
   readonly permit: Permit;
   /** When it was made or opened, in milliseconds of the monotonic clock. */
   readonly bornAt: number;
+  /** How the key service calls the request that made or opened it. */
+  readonly requestId?: string | undefined;
 }
 
 export class TenantKey implements Disposable {
@@ -37,6 +39,7 @@ export class TenantKey implements Disposable {
   readonly openedBy: KeyWatch;
   readonly permit: Permit;
   readonly bornAt: number;
+  readonly requestId: string | undefined;
   /** How many messages or derived keys it has served as a root. */
   uses = 0;
   /** What was unwrapped under it lately. */
@@ -53,6 +56,7 @@ export class TenantKey implements Disposable {
     this.openedBy = parts.openedBy;
     this.permit = parts.permit;
     this.bornAt = parts.bornAt;
+    this.requestId = parts.requestId;
     this.completion = new Completion(parts.bornAt);
   }
 

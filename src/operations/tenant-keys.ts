@@ -13,6 +13,7 @@ import type { Lease } from '../dek/lease.ts';
 import { LeaseFlights } from '../dek/lease-flights.ts';
 import type { KeyRing, OwnedEntry } from '../kms/key-ring.ts';
 import type { KeyInfo } from '../kms/key-service.ts';
+import type { ProviderNote } from '../kms/provider-note.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 import { dekName, rootName } from './entry-names.ts';
 import { asPublicFailure, isRefusal, kmsFailure } from './failures.ts';
@@ -71,7 +72,7 @@ export class TenantKeys {
     }
     hit?.lease[Symbol.dispose]();
     if (isUsedUp) this.#options.cache.drop(name, 'used_up');
-    const lease = await this.#fetch(request, name, () => this.#newRoot({ tenant, ring, context }));
+    const lease = await this.#fetch(request, name, (note) => this.#newRoot({ tenant, ring, context, note }));
     lease.value.uses += 1;
     return new KeyInUse(lease, { remainingMs: tenant.settings.cacheTtlMs, ring, since });
   }
@@ -87,8 +88,8 @@ export class TenantKeys {
     const found = this.#lookUp(ring, request, forms);
     if (found instanceof KeyInUse) return found;
     const { owned, name } = found;
-    const lease = await this.#fetch(request, name, () =>
-      this.#source.unwrap({ tenant, ring, context }, owned, forms.entries),
+    const lease = await this.#fetch(request, name, (note) =>
+      this.#source.unwrap({ tenant, ring, context, note }, owned, forms.entries),
     );
     const keep = () => {
       const there = this.#options.cache.peek(name);
@@ -126,7 +127,7 @@ export class TenantKeys {
 
   /** A fresh data key straight from the key service, kept for the Unwrap that is likely to follow. */
   async fresh(request: KeyRequest, length: number): Promise<KeyInUse> {
-    const { tenant, context, signal } = request;
+    const { tenant, context, signal, record } = request;
     const since = sinceNow(request);
     const ring = tenant.ring ?? (await this.#ring(tenant));
     this.#freshCount += 1;
@@ -134,7 +135,7 @@ export class TenantKeys {
     const flight = `fresh ${this.#freshCount}`;
     const lease = await this.#flights.join(
       flight,
-      () => this.#source.generate({ tenant, ring, context }, length),
+      () => record.begun().then(() => this.#source.generate({ tenant, ring, context, note: record.note }, length)),
       signal,
     );
     this.#keepNew({ tenant, ring, context }, lease);
@@ -143,10 +144,11 @@ export class TenantKeys {
 
   /** Wraps a key anew, for all of the tenant's keys. Nobody shares the call, so the caller's signal ends it. */
   async rewrap(request: KeyRequest, key: TenantKey): Promise<{ entries: readonly EncryptedDataKey[]; info: KeyInfo }> {
-    const { tenant, context, signal } = request;
+    const { tenant, context, signal, record } = request;
     expectServed(request);
     const ring = tenant.ring ?? (await this.#ring(tenant));
-    return await this.#source.rewrap({ tenant, ring, context }, key, signal);
+    await record.begun();
+    return await this.#source.rewrap({ tenant, ring, context, note: record.note }, key, signal);
   }
 
   /**
@@ -234,10 +236,18 @@ export class TenantKeys {
     return tenant.keys().catch(asPublicFailure);
   }
 
-  #fetch(request: KeyRequest, name: EntryName, work: () => Promise<Lease<TenantKey>>): Promise<Lease<TenantKey>> {
+  async #fetch(
+    request: KeyRequest,
+    name: EntryName,
+    work: (note: ProviderNote) => Promise<Lease<TenantKey>>,
+  ): Promise<Lease<TenantKey>> {
+    const { record } = request;
     const flight = flightOf(name);
     this.#asked(request, this.#flights.has(flight) ? 'coalesced' : 'miss');
-    return this.#flights.join(flight, work, request.signal);
+    const lease = await this.#flights.join(flight, () => record.begun().then(() => work({})), request.signal);
+    const { requestId } = lease.value;
+    if (requestId !== undefined) record.note.requestId = requestId;
+    return lease;
   }
 
   /** A flight that no caller joins: it goes behind those of callers, who would wait longer than for one of their own. */

@@ -7,7 +7,8 @@ import type { KeyInfo } from '../kms/key-service.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 import { contextFor, type Pairs } from './context.ts';
 import { failedDecryption } from './decryption.ts';
-import { type Engine, type Operation, tenantFor } from './engine.ts';
+import { verb } from './door.ts';
+import type { Engine, Operation } from './engine.ts';
 import type { KeyInUse } from './key-in-use.ts';
 import { openWrappedDek } from './open-wrapped-dek.ts';
 
@@ -29,28 +30,31 @@ export interface UnwrapAnswer extends Disposable {
 
 /** Makes the verb. */
 export function unwrap(engine: Engine): Operation<UnwrapRequest, UnwrapAnswer> {
-  return async (caller, request, signal) => {
-    const tenant = tenantFor(engine, caller, request.tenantId);
-    const context = contextFor(tenant.id, request.encryptionContext);
-    const { wrappedDek } = request;
-    try {
-      const opened = await openWrappedDek(engine, { tenant, wrappedDek, context, operation: 'unwrap', signal });
-      using inUse = opened.inUse;
-      const { dataKey, proven, info } = inUse.key;
-      const lease = opened.proven ?? proven.keep(wrappedDek, plaintextOf(opened.wrapped, dataKey, tenant, context));
-      confirm(inUse, lease);
-      engine.observer.decryptionEnded(tenant.id);
-      return {
-        plaintext: lease.value,
-        key: info,
-        needsRewrap: !inUse.isCurrent,
-        maxAgeSeconds: inUse.maxAgeSeconds,
-        [Symbol.dispose]: () => lease[Symbol.dispose](),
-      };
-    } catch (error) {
-      throw failedDecryption(engine, tenant, error);
-    }
-  };
+  return verb(engine, 'unwrap', {
+    async run({ tenant, request, signal, record }) {
+      const context = contextFor(tenant.id, request.encryptionContext);
+      const { wrappedDek } = request;
+      try {
+        const wish = { tenant, wrappedDek, context, operation: 'unwrap', signal, record } as const;
+        const opened = await openWrappedDek(engine, wish);
+        using inUse = opened.inUse;
+        const { dataKey, proven, info } = inUse.key;
+        const lease = opened.proven ?? proven.keep(wrappedDek, plaintextOf(opened.wrapped, dataKey, tenant, context));
+        confirm(inUse, lease);
+        engine.observer.decryptionEnded(tenant.id);
+        return {
+          plaintext: lease.value,
+          key: info,
+          needsRewrap: !inUse.isCurrent,
+          maxAgeSeconds: inUse.maxAgeSeconds,
+          [Symbol.dispose]: () => lease[Symbol.dispose](),
+        };
+      } catch (error) {
+        throw failedDecryption(engine, tenant, error);
+      }
+    },
+    drop: (answer) => answer[Symbol.dispose](),
+  });
 }
 
 /** The last look before an answer that nobody takes back; lets go of what would have been in it. */

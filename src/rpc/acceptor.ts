@@ -19,11 +19,18 @@ const absent = ['EADDRNOTAVAIL', 'EAFNOSUPPORT'];
 
 /**
  * Listens on `target`, `unix:/path` or `host:port`, on every address that the host stands for. Rejects with the system's
- * error where one of them is taken, or where none can be had.
+ * error where one of them is taken, or where none can be had. Connections beyond `maxConnections` are closed at once.
  */
-export async function accept(target: string, onConnection: (socket: Socket) => void): Promise<Acceptor> {
+export async function accept(
+  target: string,
+  { maxConnections, onConnection }: { maxConnections: number; onConnection: (socket: Socket) => void },
+): Promise<Acceptor> {
   const sockets = new Set<Socket>();
   const take = (socket: Socket) => {
+    if (sockets.size >= maxConnections) {
+      socket.destroy();
+      return;
+    }
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     onConnection(socket);

@@ -111,3 +111,11 @@ export function circuitEvents(log: Log) {
     else log.info({ ...circuit }, 'a key service answers again');
   };
 }
+
+/** Told when a key is found to be none that its environment may use, and when it is one again. */
+export function segregationEvents(log: Log) {
+  return (key: { tenant: string; key: string; provider: string }, problem: string | undefined): void => {
+    if (problem === undefined) log.info({ ...key }, 'a key may be used in its environment');
+    else log.error({ ...key, problem }, 'a key may not be used in its environment');
+  };
+}

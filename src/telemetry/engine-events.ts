@@ -1,9 +1,12 @@
 /** The engine's business events: each is one function that keeps metric and log together. */
+
+import type { Clock } from '../base/clock.ts';
 import type { Reason } from '../base/errors.ts';
 import type { TenantId } from '../base/ids.ts';
 import type { CacheOperation, CacheResult, EngineObserver } from '../operations/observer.ts';
 import type { Log } from './log.ts';
 import { type Metrics, TenantLabels } from './metrics.ts';
+import { SparingLog } from './sparing-log.ts';
 import type { Tally } from './tally.ts';
 
 /** What is counted for one tenant, or for all beyond the bound on labels. */
@@ -28,9 +31,10 @@ class TenantTallies {
 }
 
 /** What the engine reports to. */
-export function engineEvents(metrics: Metrics, log: Log): EngineObserver {
+export function engineEvents(metrics: Metrics, log: Log, clock: Clock): EngineObserver {
   const labels = new TenantLabels();
   const tenants = new Map<string, TenantTallies>();
+  const sparing = new SparingLog(clock);
   const seconds = {
     derived: metrics.dekSeconds.labels({ source: 'derived' }),
     kms: metrics.dekSeconds.labels({ source: 'kms' }),
@@ -53,6 +57,18 @@ export function engineEvents(metrics: Metrics, log: Log): EngineObserver {
       if (failure === undefined) return;
       metrics.decryptFailures.inc({ tenant: labels.of(tenant), reason: failure });
       log.debug({ tenant, reason: failure, why }, 'a decryption failed');
+    },
+    accessDenied({ caller, tenant, operation }) {
+      metrics.accessDenied.inc({ operation });
+      sparing.tell(`denied ${caller} ${tenant} ${operation}`, (leftOut) =>
+        log.warn({ caller, tenant, operation, left_out: leftOut }, 'the policy denied an operation'),
+      );
+    },
+    operationFailed({ caller, tenant, operation }, reason) {
+      metrics.alerts.inc({ tenant: labels.of(tenant), reason });
+      sparing.tell(`failed ${tenant} ${reason}`, (leftOut) =>
+        log.error({ alert: true, caller, tenant, operation, reason, left_out: leftOut }, 'an operation failed'),
+      );
     },
   };
 }

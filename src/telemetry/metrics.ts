@@ -22,6 +22,8 @@ export interface MetricSources {
   cacheEntries(): number;
   /** Keys whose service gives no answer, by tenant and by the part that they have there. */
   openCircuits(): Iterable<{ readonly tenant: string; readonly key: string; readonly provider: string }>;
+  /** Entries of the audit log since the start, by what became of them. */
+  auditEntries(): Readonly<Record<'written' | 'refused' | 'lost', number>>;
   /** When the earliest credentials of each provider end, in milliseconds since 1970. */
   credentialExpiries(): Iterable<{ readonly provider: string; readonly expiresAtMs: number }>;
 }
@@ -152,10 +154,38 @@ export function createMetrics(sources: MetricSources) {
         }
       },
     }),
+    accessDenied: new Counter({
+      registers,
+      name: 'keyproxy_access_denied_total',
+      help: 'Operations that the policy did not allow.',
+      labelNames: ['operation'],
+    }),
+    callersRefused: new Counter({
+      registers,
+      name: 'keyproxy_callers_refused_total',
+      help: 'Calls and connections whose callers could not be told, by identity mode.',
+      labelNames: ['identity'],
+    }),
+    alerts: new Counter({
+      registers,
+      name: 'keyproxy_alerts_total',
+      help: 'Operations that failed for tenants that want to be told (audit.alert_on_failures), by reason.',
+      labelNames: ['tenant', 'reason'],
+    }),
+    auditEntries: new Counter({
+      registers,
+      name: 'keyproxy_audit_entries_total',
+      help: 'Entries of the audit log: written, refused where they could not be, lost where the daemon went on without.',
+      labelNames: ['outcome'],
+      collect() {
+        this.reset();
+        for (const [outcome, count] of Object.entries(sources.auditEntries())) this.inc({ outcome }, count);
+      },
+    }),
     configReloads: new Counter({
       registers,
       name: 'keyproxy_config_reloads_total',
-      help: 'Reloads of tenant files: ok, or bad where a file was not taken.',
+      help: 'Reloads of tenant files and of the policy: ok, or bad where a file was not taken.',
       labelNames: ['outcome'],
     }),
     buildInfo: new Gauge({

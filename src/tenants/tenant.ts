@@ -27,6 +27,8 @@ export interface TenantSettings {
   readonly foreign: boolean;
   /** Which algorithm suites are read. */
   readonly suites: 'committing' | 'all';
+  /** `logAll`: operations that succeed are recorded too. `alertOnFailures`: somebody is told of those that fail. */
+  readonly audit: { readonly logAll: boolean; readonly alertOnFailures: boolean };
 }
 
 /** The keys of a tenant as they are watched; they outlive a change of its file. */

@@ -23,7 +23,11 @@ let wrapped: Buffer;
 let straight: Buffer;
 beforeAll(async () => {
   // A small heap: what is garbage does not hide what would be a leak.
-  daemon = await startDaemon({ env: { NODE_OPTIONS: '--max-semi-space-size=1 --max-old-space-size=48' } });
+  const env = {
+    NODE_OPTIONS: '--max-semi-space-size=1 --max-old-space-size=48',
+    KEYPROXY_LIMITS_FAILED_DECRYPTIONS_PER_MINUTE: '1000000',
+  };
+  daemon = await startDaemon({ env, hardening: 'by itself' });
   raw = connectRaw({ socket: daemon.socket.slice('unix:'.length) }, 'localhost');
   ciphertext = await encrypted({ ...demo, plaintext });
   bound = await encrypted({ ...demo, plaintext, associated_data: rowId });

@@ -155,11 +155,11 @@ describe.concurrent('a configuration that cannot be used ends with 78 and names 
     const file = join(folder.path, 'keyproxy.yaml');
     await writeFile(file, 'tenants: { directory: . }\nlisten: [{ tcp: "127.0.0.1:50051" }]\n');
     expect(await refused(folder.path, ['--config', file], configuration)).toContain(
-      'needs identity: insecure_loopback',
+      'a TCP listener needs one of token, mtls, insecure_loopback',
     );
     await writeFile(
       file,
-      'tenants: { directory: . }\nlisten: [{ tcp: "127.0.0.1:50051", identity: insecure_loopback }]\n',
+      'tenants: { directory: . }\npolicy: p\nlisten: [{ tcp: "127.0.0.1:50051", identity: insecure_loopback }]\n',
     );
     const everywhere = { KEYPROXY_LISTEN_TCP: '0.0.0.0:50051' };
     expect(await refused(folder.path, ['--config', file], configuration, everywhere)).toContain('not a loopback');

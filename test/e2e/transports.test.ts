@@ -25,6 +25,7 @@ listen:
   - { tcp: "127.0.0.1:50051", identity: insecure_loopback, transport: ${transport} }
 http: { address: "127.0.0.1:9464" }
 tenants: { directory: tenants }
+policy: policy.yaml
 limits: { max_message_bytes: ${limit} }
 `;
 }

@@ -28,9 +28,27 @@ export interface KeyProxyClient extends Disposable {
   error(method: string, request: object, options?: CallOptions): Promise<ServiceError>;
 }
 
-/** Connects to `target`; `keyproxy-request: true` goes with every call unless other metadata is given. */
-export function connect(target: string, metadata: Readonly<Record<string, string>> = { 'keyproxy-request': 'true' }) {
-  const client = new Client(target, credentials.createInsecure(), { 'grpc.max_receive_message_length': -1 });
+/** What a client of TLS shows, and whom it trusts, in PEM. */
+export interface ClientTls {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/**
+ * Connects to `target`; `keyproxy-request: true` goes with every call unless other metadata is given. With `tls` it takes
+ * the server for `localhost`.
+ */
+export function connect(
+  target: string,
+  metadata: Readonly<Record<string, string>> = { 'keyproxy-request': 'true' },
+  tls?: ClientTls,
+) {
+  const secure = tls && credentials.createSsl(Buffer.from(tls.ca), Buffer.from(tls.key), Buffer.from(tls.cert));
+  const client = new Client(target, secure ?? credentials.createInsecure(), {
+    'grpc.max_receive_message_length': -1,
+    ...(tls !== undefined && { 'grpc.ssl_target_name_override': 'localhost' }),
+  });
   const headers = new Metadata();
   for (const [name, value] of Object.entries(metadata)) headers.set(name, value);
   const result: KeyProxyClient = {

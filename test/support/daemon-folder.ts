@@ -30,9 +30,16 @@ listen:
   - { tcp: "127.0.0.1:50051", identity: insecure_loopback${everywhere} }
 http: { address: "127.0.0.1:9464" }
 tenants: { directory: tenants }
+policy: policy.yaml
 ${extra}
 `;
 }
+
+/** Whoever comes may do everything. */
+const everybody = `
+rules:
+  - { callers: [socket, anonymous], tenants: ["*"], operations: ["*"] }
+`;
 
 /**
  * Makes the folder; `extra` is added to the daemon's file, `listener` to the entry of its Unix socket, `tenants` are files by name, and `cmk.key` is a key for
@@ -43,6 +50,8 @@ export async function daemonFolder(
     readonly extra?: string;
     readonly listener?: string;
     readonly tenants?: Readonly<Record<string, string>>;
+    /** The policy's file; without it everybody may do everything. */
+    readonly policy?: string;
   } = {},
 ): Promise<DaemonFolder> {
   const folder = await temporaryFolder();
@@ -51,6 +60,7 @@ export async function daemonFolder(
   await mkdir(tenants);
   await createLocalKeyFile(join(path, 'cmk.key'));
   await writeFile(join(path, 'keyproxy.yaml'), daemonFile(options.extra ?? '', options.listener ?? ''));
+  await writeFile(join(path, 'policy.yaml'), options.policy ?? everybody);
   for (const [name, text] of Object.entries(options.tenants ?? {})) await writeFile(join(tenants, name), text);
   return {
     path,

@@ -4,14 +4,17 @@ import type { Clock } from '../../src/base/clock.ts';
 import type { Reason } from '../../src/base/errors.ts';
 import { KeyproxyError } from '../../src/base/errors.ts';
 import { parseTenantId, type TenantId } from '../../src/base/ids.ts';
+import { verbs } from '../../src/base/verb.ts';
 import { type EvictionReason, KeyCache } from '../../src/dek/key-cache.ts';
 import { KeyRing } from '../../src/kms/key-ring.ts';
+import { type AuditTrail, CallRecord } from '../../src/operations/audit-trail.ts';
 import { decrypt } from '../../src/operations/decrypt.ts';
 import { describeTenant } from '../../src/operations/describe-tenant.ts';
 import { encrypt } from '../../src/operations/encrypt.ts';
-import type { AccessRule, Engine } from '../../src/operations/engine.ts';
+import type { Engine } from '../../src/operations/engine.ts';
 import { generateDek } from '../../src/operations/generate-dek.ts';
 import { rewrap } from '../../src/operations/rewrap.ts';
+import { type AccessRule, type CallerLimits, Standings, type Subject } from '../../src/operations/standing.ts';
 import type { TenantKey } from '../../src/operations/tenant-key.ts';
 import { TenantKeys } from '../../src/operations/tenant-keys.ts';
 import { unwrap } from '../../src/operations/unwrap.ts';
@@ -19,6 +22,7 @@ import { KeyWatch } from '../../src/tenants/key-watch.ts';
 import { TenantRegistry } from '../../src/tenants/registry.ts';
 import { Samples } from '../../src/tenants/samples.ts';
 import { type KeyWatches, Tenant, type TenantSettings } from '../../src/tenants/tenant.ts';
+import { FakeAudit } from './fake-audit.ts';
 import { FakeClock } from './fake-clock.ts';
 import type { FakeKeyService } from './fake-key-service.ts';
 
@@ -31,10 +35,13 @@ export const usualSettings: TenantSettings = {
   dekSource: 'derived',
   foreign: false,
   suites: 'committing',
+  audit: { logAll: true, alertOnFailures: true },
 };
 
 export interface FakeEngineOptions {
   readonly access?: AccessRule;
+  readonly limits?: Partial<CallerLimits>;
+  readonly audit?: AuditTrail;
   readonly maxBytes?: number;
 }
 
@@ -43,6 +50,19 @@ export interface FakeRing {
   readonly current: FakeKeyService;
   readonly replicas?: readonly FakeKeyService[];
   readonly retired?: readonly FakeKeyService[];
+}
+
+const everyVerb = new Set(verbs);
+/** Callers do what they like. */
+export const noLimits: CallerLimits = {
+  concurrentCalls: Number.POSITIVE_INFINITY,
+  callsPerSecond: Number.POSITIVE_INFINITY,
+  failedDecryptionsPerMinute: 1e9,
+};
+
+/** The record of a call that nobody reads. */
+export function unreadRecord(): CallRecord {
+  return new CallRecord(new FakeAudit(), { caller: 'socket', tenant: 'any', operation: 'encrypt' }, { isFull: false });
 }
 
 /** Whoever opened the socket. */
@@ -86,9 +106,15 @@ export class FakeEngine {
       decryptionEnded: (tenant: TenantId, failure?: Reason) => {
         events.push(`${tenant} decryption ${failure ?? 'ok'}`);
       },
+      accessDenied: ({ caller, tenant, operation }: Subject) => {
+        events.push(`${caller} denied ${operation} for ${tenant}`);
+      },
+      operationFailed: () => {},
     };
     const keys = new TenantKeys({ cache: this.cache, clock, observer, lifetime: this.lifetime.signal });
-    this.engine = { registry, keys, clock, observer, access: options.access ?? (() => true) };
+    const { access = () => everyVerb, limits, audit = new FakeAudit() } = options;
+    const standings = new Standings({ access, limits: { ...noLimits, ...limits } });
+    this.engine = { registry, keys, clock, observer, standings, audit };
   }
 
   /** Serves a tenant under `keys`, in a list the current one first, in the place of one of the same id. */

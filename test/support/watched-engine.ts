@@ -39,6 +39,8 @@ export class WatchedEngine extends FakeEngine {
     this.tenants = new TenantSet({
       ...{ registry, cache, clock, random, services },
       known: options.known ?? [],
+      environment: 'test',
+      onSegregation() {},
       onCircuit: ({ key }, state) => this.changes.push(`${key} ${state}`),
       onKmsCall: (_tenant, call) => this.calls.push(describe(call)),
       onChange: () => undefined,

@@ -5,13 +5,15 @@
 
 /** How many blocks are remembered. */
 const slots = 4;
-/** Longest block that is remembered, in bytes. */
-const maxSize = 512;
+/** Longest block that is remembered, in bytes: that of a call with a token, which many clients never index. */
+const maxSize = 2048;
+/** Room for most blocks. */
+const usualSize = 256;
 /** Longest block that is copied and compared byte by byte: up to it, a call into the runtime costs more. */
 const shortBlock = 48;
 
 interface Slot<T> {
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   length: number;
   result: T | undefined;
 }
@@ -33,6 +35,7 @@ export class BlockMemo<T> {
   keep(block: Buffer, result: T): void {
     if (block.length > maxSize) return;
     const slot = this.#slots[this.#next] ?? this.#addSlot();
+    if (slot.bytes.length < block.length) slot.bytes = new Uint8Array(maxSize);
     copy(block, slot.bytes);
     slot.length = block.length;
     slot.result = result;
@@ -46,7 +49,7 @@ export class BlockMemo<T> {
   }
 
   #addSlot(): Slot<T> {
-    const slot: Slot<T> = { bytes: new Uint8Array(maxSize), length: 0, result: undefined };
+    const slot: Slot<T> = { bytes: new Uint8Array(usualSize), length: 0, result: undefined };
     this.#slots.push(slot);
     return slot;
   }

@@ -12,6 +12,7 @@ import {
 import type { Caller } from '../../base/caller.ts';
 import type { Clock } from '../../base/clock.ts';
 import { KeyproxyError } from '../../base/errors.ts';
+import type { Identify } from '../../identity/identify.ts';
 import { Course } from '../course.ts';
 import { mark } from '../listener.ts';
 import type { BidiStreamMethod, CallObserver, Method, ServerStreamMethod, UnaryMethod } from '../method.ts';
@@ -21,6 +22,7 @@ import { whileWanted } from '../wanted.ts';
 
 export interface CallOptions {
   readonly caller: Caller;
+  readonly identify?: Identify | undefined;
   readonly marked: boolean;
   readonly observer: CallObserver;
   readonly clock: Clock;
@@ -68,19 +70,24 @@ function unary(method: UnaryMethod, options: CallOptions): handleUnaryCall<Buffe
       callback(ending(course.fail(thrown)));
     };
     if (isUnmarked(call, method, options)) fail(new KeyproxyError('REQUEST_UNMARKED'));
-    else method.handle(options.caller, call.request, controller.signal).then(succeed).catch(fail);
+    else {
+      asCaller(call, method, options)
+        .then((caller) => method.handle(caller, call.request, controller.signal))
+        .then(succeed)
+        .catch(fail);
+    }
   };
 }
 
 function serverStream(method: ServerStreamMethod, options: CallOptions): handleServerStreamingCall<Buffer, Buffer> {
   return (call) => {
-    void pump(method, options, call, (signal) => method.handle(options.caller, call.request, signal));
+    void pump(method, options, call, (caller, signal) => method.handle(caller, call.request, signal));
   };
 }
 
 function bidiStream(method: BidiStreamMethod, options: CallOptions): handleBidiStreamingCall<Buffer, Buffer> {
   return (call) => {
-    void pump(method, options, call, (signal) => method.handle(options.caller, call, signal));
+    void pump(method, options, call, (caller, signal) => method.handle(caller, call, signal));
   };
 }
 
@@ -89,13 +96,14 @@ async function pump(
   method: Method,
   options: CallOptions,
   call: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
-  answers: (signal: AbortSignal) => AsyncIterable<Reply>,
+  answers: (caller: Caller, signal: AbortSignal) => AsyncIterable<Reply>,
 ): Promise<void> {
   const course = new Course(method, options);
   const signal = AbortSignal.any([controllerOf(call, course, options.clock).signal, options.ending]);
   try {
     if (isUnmarked(call, method, options)) throw new KeyproxyError('REQUEST_UNMARKED');
-    for await (const answer of whileWanted(answers(signal), signal)) {
+    const caller = await asCaller(call, method, options);
+    for await (const answer of whileWanted(answers(caller, signal), signal)) {
       if (!call.write(bytesOf(answer))) await writable(call, signal);
     }
     // A method may end its answers because the caller has gone: that is no success.
@@ -141,6 +149,12 @@ function controllerOf(call: AnyCall, course: Course, clock: Clock): AbortControl
     controller.abort(new KeyproxyError(isLate ? 'DEADLINE_EXCEEDED' : 'CANCELLED'));
   });
   return controller;
+}
+
+/** On whose behalf the call runs. */
+async function asCaller(call: AnyCall, method: Method, { caller, identify }: CallOptions): Promise<Caller> {
+  if (identify === undefined || method.exempt) return caller;
+  return await identify(caller, call.metadata.get('authorization')[0]?.toString());
 }
 
 function isUnmarked(call: AnyCall, method: Method, options: CallOptions): boolean {

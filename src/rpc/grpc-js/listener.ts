@@ -1,6 +1,8 @@
-/** Serves methods over `@grpc/grpc-js`: one server a listener, so that a call's identity follows from its socket. */
+/** Serves methods over `@grpc/grpc-js`: one server a caller, so that a call's identity follows from its socket. */
+import type { Socket } from 'node:net';
 import { setImmediate as immediately } from 'node:timers/promises';
 import {
+  type ConnectionInjector,
   logVerbosity,
   Server,
   ServerCredentials,
@@ -8,6 +10,7 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import { type Caller, callerName } from '../../base/caller.ts';
 import { KeyproxyError } from '../../base/errors.ts';
 import { accept } from '../acceptor.ts';
 import { lastWord } from '../last-word.ts';
@@ -22,20 +25,15 @@ const readAllowance = 2;
 export async function listen(options: ListenerOptions): Promise<Listener> {
   // What fails is told once, by keyproxy itself.
   setLogVerbosity(logVerbosity.NONE);
-  const server = new Server({
-    'grpc.max_receive_message_length': options.maxMessageBytes * readAllowance,
-    'grpc.max_send_message_length': -1,
-    'grpc-node.max_session_memory': 64,
-    // Nobody here reads what channelz counts for every call and message.
-    'grpc.enable_channelz': 0,
-    interceptors: [refusedMessage(options)],
-  });
   const ending = new AbortController();
   const open = new Set<AbortController>();
-  const all = services({ ...options, ending: ending.signal, open });
-  for (const [definition, implementation] of all) server.addService(definition, implementation);
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const acceptor = await accept(options.target, (socket) => injector.injectConnection(socket));
+  const servers = new Servers({ ...options, ending: ending.signal, open });
+  const { target, maxConnections, tls, caller } = options;
+  const onConnection = (socket: Socket) => {
+    if (tls === undefined) servers.take(socket, caller);
+    else tls.take(socket, (inside, who) => servers.take(inside, who));
+  };
+  const acceptor = await accept(target, { maxConnections, onConnection });
   return {
     async drain(graceMs) {
       // What streams have to tell of the end, a health watch say, gets out before they end.
@@ -43,9 +41,64 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       ending.abort(new KeyproxyError('SHUTTING_DOWN'));
       using _lastWord = lastWord(open, { graceMs, clock: options.clock });
       using _end = options.clock.after(graceMs, () => acceptor.cut());
-      await Promise.all([shutDown(server), acceptor.close()]);
+      await Promise.all([servers.shutDown(), acceptor.close()]);
     },
   };
+}
+
+interface OneServer {
+  readonly server: Server;
+  readonly injector: ConnectionInjector;
+  connections: number;
+}
+
+/**
+ * A server for each caller: grpc-js does not say which connection a call came on, and to ask each call for its
+ * certificate costs more than the call.
+ */
+class Servers {
+  readonly #options: ListenerOptions & { readonly ending: AbortSignal; readonly open: Set<AbortController> };
+  readonly #byName = new Map<string, OneServer>();
+
+  constructor(options: ListenerOptions & { readonly ending: AbortSignal; readonly open: Set<AbortController> }) {
+    this.#options = options;
+  }
+
+  /** Serves a connection of the caller's. */
+  take(socket: Socket, caller: Caller): void {
+    const name = callerName(caller);
+    const one = this.#byName.get(name) ?? this.#open(caller);
+    this.#byName.set(name, one);
+    one.connections += 1;
+    socket.once('close', () => {
+      one.connections -= 1;
+      if (one.connections > 0) return;
+      this.#byName.delete(name);
+      one.server.forceShutdown();
+    });
+    one.injector.injectConnection(socket);
+  }
+
+  /** Tells every peer to take its next calls elsewhere, and waits for those that are under way. */
+  async shutDown(): Promise<void> {
+    await Promise.all(
+      [...this.#byName.values()].map(({ server }) => new Promise<void>((done) => server.tryShutdown(() => done()))),
+    );
+  }
+
+  #open(caller: Caller): OneServer {
+    const server = new Server({
+      'grpc.max_receive_message_length': this.#options.maxMessageBytes * readAllowance,
+      'grpc.max_send_message_length': -1,
+      'grpc-node.max_session_memory': 64,
+      // Nobody here reads what channelz counts for every call and message.
+      'grpc.enable_channelz': 0,
+      interceptors: [refusedMessage(this.#options)],
+    });
+    const all = services({ ...this.#options, caller });
+    for (const [definition, implementation] of all) server.addService(definition, implementation);
+    return { server, injector: server.createConnectionInjector(ServerCredentials.createInsecure()), connections: 0 };
+  }
 }
 
 function services(
@@ -78,11 +131,4 @@ function services(
 
 function same(bytes: Buffer): Buffer {
   return bytes;
-}
-
-/** Tells every peer to take its next calls elsewhere, and waits for those that are under way. */
-function shutDown(server: Server): Promise<void> {
-  return new Promise((done) => {
-    server.tryShutdown(() => done());
-  });
 }

@@ -10,16 +10,17 @@ import { whileWanted } from '../wanted.ts';
 import type { CallHead } from './call-head.ts';
 import { decompressed, UnusableMessage } from './gzip.ts';
 import { type Handler, type Refusal, type Refused, type ServerCall, type Status, StatusError } from './handler.ts';
-import { type Held, MessageReader } from './message-reader.ts';
+import { MessageReader } from './message-reader.ts';
 import { costOfOne, Requests } from './requests.ts';
 import { Response } from './response.ts';
+import type { Share } from './share.ts';
 
 /** What a call needs of its server. */
 export interface CallHost {
   readonly caller: Caller;
   readonly maxMessageBytes: number;
   /** Of the connection that the call came on. */
-  readonly held: Held;
+  readonly held: Share;
   /** `path` is that of the method where its handler does not know of the call. */
   readonly refuse: (refusal: Refusal, path: string | undefined) => Refused;
   /** Has the call `work` as soon as it may. */

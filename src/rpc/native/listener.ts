@@ -1,5 +1,6 @@
 /** Serves methods over keyproxy's own HTTP/2: Unix sockets and loopback TCP. */
 import { setImmediate as immediately } from 'node:timers/promises';
+import type { Caller } from '../../base/caller.ts';
 import { KeyproxyError } from '../../base/errors.ts';
 import { Course } from '../course.ts';
 import { lastWord } from '../last-word.ts';
@@ -22,13 +23,13 @@ interface HandlerOptions extends ListenerOptions {
 
 /** Binds and serves. Rejects where the address cannot be had. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
-  const { target, methods, maxMessageBytes, clock } = options;
+  const { target, methods, maxMessageBytes, maxConnections, clock } = options;
   const ending = new AbortController();
   const all = { ...options, ending: ending.signal };
   const byPath = new Map(methods.map((method) => [`/${method.service}/${method.name}`, method]));
   const handlers = new Map([...byPath].map(([path, method]) => [path, handlerFor(method, all)]));
   const server = await serveGrpc({
-    ...{ target, handlers, maxMessageBytes, clock },
+    ...{ target, handlers, maxMessageBytes, maxConnections, clock },
     onFailure: (error) => options.observer.broke(error),
     callerOf: options.callerOf ?? (() => options.caller),
     refuse(refusal, path) {
@@ -61,7 +62,7 @@ function handlerFor(method: Method, options: HandlerOptions): Handler {
         handle(request, call) {
           const course = new Course(method, options);
           if (isUnmarked(method, call, options)) return Promise.reject(asError(course.fail(unmarked())));
-          return method.handle(call.caller, request, call.signal).then(
+          return asCaller(method, call, options, (caller) => method.handle(caller, request, call.signal)).then(
             (reply) => {
               course.succeed();
               return reply;
@@ -76,13 +77,13 @@ function handlerFor(method: Method, options: HandlerOptions): Handler {
       return {
         kind: 'server_stream',
         handle: (request, call) =>
-          answers(method, { call, options, begin: (signal) => method.handle(call.caller, request, signal) }),
+          answers(method, { call, options, begin: (caller, signal) => method.handle(caller, request, signal) }),
       };
     case 'bidi_stream':
       return {
         kind: 'bidi_stream',
         handle: (requests, call) =>
-          answers(method, { call, options, begin: (signal) => method.handle(call.caller, requests, signal) }),
+          answers(method, { call, options, begin: (caller, signal) => method.handle(caller, requests, signal) }),
       };
   }
 }
@@ -90,7 +91,7 @@ function handlerFor(method: Method, options: HandlerOptions): Handler {
 interface StreamedCall {
   readonly call: ServerCall;
   readonly options: HandlerOptions;
-  readonly begin: (signal: AbortSignal) => AsyncIterable<Reply>;
+  readonly begin: (caller: Caller, signal: AbortSignal) => AsyncIterable<Reply>;
 }
 
 /** The answers of a stream, which ends with the listener. */
@@ -99,7 +100,8 @@ async function* answers(method: Method, { call, options, begin }: StreamedCall):
   const signal = AbortSignal.any([call.signal, options.ending]);
   try {
     if (isUnmarked(method, call, options)) throw unmarked();
-    yield* whileWanted(begin(signal), signal);
+    const caller = await asCaller(method, call, options, async (who) => who);
+    yield* whileWanted(begin(caller, signal), signal);
     // A method may end its answers because the caller has gone: that is no success.
     signal.throwIfAborted();
     course.succeed();
@@ -108,6 +110,22 @@ async function* answers(method: Method, { call, options, begin }: StreamedCall):
   } finally {
     // Nobody took the last answer.
     if (!course.isOver) course.fail(signal.reason);
+  }
+}
+
+/** Runs it for whom the call is made. */
+function asCaller<T>(
+  method: Method,
+  call: ServerCall,
+  { identify }: HandlerOptions,
+  run: (caller: Caller) => Promise<T>,
+): Promise<T> {
+  if (identify === undefined || method.exempt) return run(call.caller);
+  try {
+    const caller = identify(call.caller, call.headers.find(({ name }) => name === 'authorization')?.value);
+    return caller instanceof Promise ? caller.then(run) : run(caller);
+  } catch (error) {
+    return Promise.reject(error);
   }
 }
 

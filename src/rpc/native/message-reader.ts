@@ -6,19 +6,15 @@
  * Memory grows with what has come, never with what a length announces.
  */
 import type { Refusal } from './handler.ts';
+import type { Share } from './share.ts';
 
 /** Bytes of a message's prefix. */
 export const prefixLength = 5;
 
-/** What all calls of a connection hold of messages: those that come, and those that handlers have not let go of. */
-export interface Held {
-  bytes: number;
-  readonly limit: number;
-}
-
 export interface MessageReaderOptions {
   readonly maxMessageBytes: number;
-  readonly held: Held;
+  /** What all calls of a connection hold of messages: those that come, and those that handlers have not let go of. */
+  readonly held: Share;
   /** Takes a message, which is a copy. */
   readonly onMessage: (message: Buffer, isCompressed: boolean) => void;
 }
@@ -89,15 +85,15 @@ export class MessageReader {
   /** A message of so many bytes is no longer needed; without a number, none is. */
   letGo(bytes = this.#own): void {
     this.#own -= bytes;
-    this.#options.held.bytes -= bytes;
+    this.#options.held.add(-bytes);
   }
 
   /** Counts so many bytes more as this call's; false where the connection holds too much. */
   hold(bytes: number): boolean {
     const { held } = this.#options;
     this.#own += bytes;
-    held.bytes += bytes;
-    return held.bytes <= held.limit;
+    held.add(bytes);
+    return held.isInside;
   }
 
   /** Reads a prefix; returns where its message begins, or nothing where the prefix is not whole. */

@@ -15,6 +15,7 @@ import { callHead } from './call-head.ts';
 import { type Handler, plainRefusal, type Refusal, type Refused } from './handler.ts';
 import { ReadyCalls } from './ready-calls.ts';
 import { refuseStream } from './response.ts';
+import { type Common, Share } from './share.ts';
 
 export interface GrpcServerOptions {
   /** `unix:/path` or `host:port`. */
@@ -28,6 +29,8 @@ export interface GrpcServerOptions {
   /** Who is on a connection: anonymous where it is not given. A connection that it throws for is closed. */
   readonly callerOf?: ((socket: Socket) => Caller) | undefined;
   readonly limits?: Limits;
+  /** At a time; more are closed at once. */
+  readonly maxConnections?: number;
   /** What is said where the server itself ends a call; `path` where no handler knows of it. */
   readonly refuse?: (refusal: Refusal, path: string | undefined) => Refused;
   /** Told of a failure in the transport itself. */
@@ -53,11 +56,14 @@ const checkMs = 1_000;
 /** Deadlines beyond what timers hold, 24.8 days in milliseconds, are as good as none. */
 const longestMs = 2 ** 31 - 1;
 
-/** Answers of one connection that wait for its peer to make room: above it requests wait too; in bytes. */
-const maxAnswers = 2 ** 22;
+/**
+ * Answers that wait for peers to make room, in bytes: of one connection, and of all before room is scarce. Above it
+ * requests wait too.
+ */
+const answers = { most: 2 ** 22, mostOfAll: 2 ** 27 } as const;
 
-/** What the calls of one connection may hold of messages, in bytes, beside one message of the largest size. */
-const heldBytes = 2 ** 26;
+/** Messages that calls hold, in bytes: of one connection, beside one of the largest size, and of all. */
+const messages = { most: 2 ** 26, mostOfAll: 2 ** 28 } as const;
 
 /** Binds and serves. Rejects with the system's error where the address cannot be had. */
 export async function serveGrpc(options: GrpcServerOptions): Promise<GrpcServer> {
@@ -72,6 +78,9 @@ class Server implements GrpcServer {
   readonly #refuse: (refusal: Refusal, path: string | undefined) => Refused;
   readonly #connections = new Set<Connection>();
   readonly #calls = new Set<Call>();
+  /** What all connections hold, in bytes. */
+  readonly #messages: Common = { bytes: 0 };
+  readonly #answers: Common = { bytes: 0 };
   /** Calls whose time is not watched yet. */
   #fresh: { readonly call: Call; readonly end: number }[] = [];
   #acceptor: Acceptor | undefined;
@@ -93,7 +102,8 @@ class Server implements GrpcServer {
   }
 
   async listen(): Promise<void> {
-    this.#acceptor = await accept(this.#options.target, (socket) => this.#take(socket));
+    const { target, maxConnections = Number.POSITIVE_INFINITY } = this.#options;
+    this.#acceptor = await accept(target, { maxConnections, onConnection: (socket) => this.#take(socket) });
     this.#checkLater();
   }
 
@@ -124,7 +134,8 @@ class Server implements GrpcServer {
   #take(socket: Socket): void {
     const { clock, random = Math.random, onFailure } = this.#options;
     socket.setNoDelay(true);
-    const queue = new ReadyCalls(() => connection.waiting <= maxAnswers);
+    const waiting = new Share({ ...answers, common: this.#answers });
+    const queue = new ReadyCalls(() => waiting.isInside);
     const host = this.#hostOf(socket, queue);
     if (host === undefined) {
       socket.destroy();
@@ -137,6 +148,7 @@ class Server implements GrpcServer {
       onStream: (stream, request) => this.#onStream(stream, request, host),
       onTooLarge: (stream) => refuseStream(stream, '431'),
       onPause: () => queue.run(),
+      onHeld: (bytes) => waiting.add(bytes),
       onClosed: () => this.#connections.delete(connection),
       ...(onFailure !== undefined && { onFailure }),
     });
@@ -157,7 +169,7 @@ class Server implements GrpcServer {
     return {
       caller,
       maxMessageBytes,
-      held: { bytes: 0, limit: heldBytes + maxMessageBytes },
+      held: new Share({ ...messages, most: messages.most + maxMessageBytes, common: this.#messages }),
       refuse: this.#refuse,
       ready: (call) => queue.add(call),
       deadline: (call, milliseconds) => this.#watchLater(call, milliseconds),

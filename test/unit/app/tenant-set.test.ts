@@ -51,6 +51,8 @@ function world() {
     random: () => 0.5,
     known: [],
     onKeyChange: () => undefined,
+    environment: 'test',
+    onSegregation() {},
     onCircuit: () => undefined,
     onKmsCall: (tenant, { operation, outcome }) => calls.push(`${tenant} ${operation} ${outcome}`),
     onChange: (tenant, change) => changes.push(`${tenant.id} ${change}`),

@@ -27,7 +27,7 @@ test('a file that names only the tenants gets every default', () => {
         kind: 'unix',
         path: '/run/keyproxy/keyproxy.sock',
         mode: 0o660,
-        identity: 'socket',
+        identity: ['socket'],
         peerCredentials: false,
       },
     ],
@@ -38,6 +38,11 @@ test('a file that names only the tenants gets every default', () => {
     cacheMaxBytes: 64 * 2 ** 20,
     logLevel: 'info',
     maxMessageBytes: 4 * 2 ** 20,
+    callerLimits: { concurrentCalls: 4096, callsPerSecond: Number.POSITIVE_INFINITY, failedDecryptionsPerMinute: 1200 },
+    maxConnections: 1024,
+    policy: { kind: 'rules', rules: [{ callers: ['socket'], tenants: ['*'], operations: ['*'] }] },
+    audit: { sink: { kind: 'stdout' }, onFailure: 'refuse' },
+    identity: {},
     authorities: {},
   });
 });
@@ -53,12 +58,17 @@ tenants: { directory: /srv/tenants }
 trusted_endpoints: [ "http://127.0.0.1:4566/" ]
 allow_local: true
 cache: { max_bytes: 1GiB }
-limits: { max_message_bytes: 1048576 }
+limits: { max_message_bytes: 1048576, concurrent_calls: 7, calls_per_second: 9, failed_decryptions_per_minute: 13, connections: 11 }
+policy: policy.yaml
+segregation: { staging: { key_prefix: stage- } }
 log: { level: debug }
 aws: { sts_endpoint: "http://127.0.0.1:4566" }
 azure: { authority_host: "https://login.microsoftonline.us" }
 gcp: { oauth2_endpoint: "https://oauth2.example.com", sts_endpoint: "https://sts.example.com", iam_endpoint: "https://iam.example.com" }
-audit: { path: stdout, on_failure: refuse }
+audit: { path: audit.jsonl, on_failure: continue, max_file_bytes: 1MiB, retention_days: 30 }
+identity:
+  token: { issuer: https://cluster, jwks_uri: https://cluster/openid/v1/jwks }
+  mtls: { cert: tls.crt, key: tls.key, ca: /ca.crt, trust_domain: example.org }
 workers: 1
 `;
   expect(accepted(text)).toEqual({
@@ -69,10 +79,10 @@ workers: 1
         kind: 'unix',
         path: '/etc/keyproxy/run/k.sock',
         mode: 0o666,
-        identity: 'socket',
+        identity: ['socket'],
         peerCredentials: false,
       },
-      { transport: 'native', kind: 'tcp', host: '::1', port: 50051, identity: 'insecure_loopback' },
+      { transport: 'native', kind: 'tcp', host: '::1', port: 50051, identity: ['insecure_loopback'] },
     ],
     http: { host: '0.0.0.0', port: 9999 },
     tenants: { kind: 'directory', path: '/srv/tenants' },
@@ -81,6 +91,21 @@ workers: 1
     cacheMaxBytes: 2 ** 30,
     logLevel: 'debug',
     maxMessageBytes: 2 ** 20,
+    callerLimits: { concurrentCalls: 7, callsPerSecond: 9, failedDecryptionsPerMinute: 13 },
+    maxConnections: 11,
+    policy: { kind: 'file', path: '/etc/keyproxy/policy.yaml' },
+    segregation: new Map([['staging', { keyPrefix: 'stage-', requiredTags: new Map(), approvalRequired: false }]]),
+    audit: {
+      sink: { kind: 'file', path: '/etc/keyproxy/audit.jsonl', maxFileBytes: 2 ** 20, retentionDays: 30 },
+      onFailure: 'continue',
+    },
+    identity: {
+      token: { issuer: 'https://cluster', audience: 'keyproxy', jwks: { uri: 'https://cluster/openid/v1/jwks' } },
+      mtls: {
+        ...{ cert: '/etc/keyproxy/tls.crt', key: '/etc/keyproxy/tls.key', ca: '/ca.crt' },
+        trustDomain: 'example.org',
+      },
+    },
     authorities: {
       awsSts: 'http://127.0.0.1:4566',
       azure: 'https://login.microsoftonline.us',
@@ -96,8 +121,35 @@ describe('a listener is refused', () => {
     ['without unix or tcp', '{ mode: "0600" }', /listen\[0\].unix: an entry of listen has either/],
     ['with both', '{ unix: a, tcp: "127.0.0.1:1" }', /either unix .* or tcp/],
     ['on TCP without an identity', '{ tcp: "127.0.0.1:1" }', /listen\[0\].identity: is missing; .*insecure_loopback/],
-    ['with tokens', '{ tcp: "127.0.0.1:1", identity: token }', /identity: token is not in this version/],
-    ['with mtls', '{ unix: a, identity: mtls }', /identity: mtls is not in this version/],
+    [
+      'on TCP as on a Unix socket',
+      '{ tcp: "127.0.0.1:1", identity: socket }',
+      /socket does not go with tcp; use token/,
+    ],
+    [
+      'with mtls on a Unix socket',
+      '{ unix: a, identity: mtls }',
+      /identity: mtls does not go with unix; use socket, token/,
+    ],
+    ['with one mode twice', '{ unix: a, identity: [token, token] }', /identity: names the same mode twice/],
+    [
+      'with mtls on native',
+      '{ tcp: ":1", identity: mtls, transport: native }',
+      /transport: mtls needs transport: grpc-js/,
+    ],
+    [
+      'anonymous with TLS',
+      '{ tcp: ":1", identity: [mtls, insecure_loopback] }',
+      /mtls and insecure_loopback do not go/,
+    ],
+    ['with tokens that cannot be checked', '{ unix: a, identity: token }', /identity.token must be there/],
+    ['with certificates that cannot be', '{ tcp: ":1", identity: mtls }', /identity.mtls must be there/],
+    ['with tokens and no TLS beyond loopback', '{ tcp: ":1", identity: token }', /tcp: is not a loopback address/],
+    [
+      'without a policy for its callers',
+      '{ unix: a, identity: [socket, token] }',
+      /policy: is missing.*by token may do/,
+    ],
     ['beyond loopback', '{ tcp: "10.0.0.1:1", identity: insecure_loopback }', /tcp: is not a loopback address.*TLS/],
     ['on every interface', '{ tcp: ":1", identity: insecure_loopback }', /tcp: is not a loopback address/],
     ['with a mode that YAML reads as decimal', '{ unix: a, mode: 0660 }', /mode: must stand in quotes/],
@@ -134,24 +186,29 @@ test('a listener is served by keyproxy itself unless it names grpc-js', () => {
 });
 
 test('what later versions have is refused by name and line rather than ignored', () => {
-  const text = `${directory}control: { address: a }
-policy: /etc/policy.yaml
-segregation: { production: {} }
-identity: { token: {} }
-audit: { path: /var/log/audit, on_failure: continue }
-workers: 2
-`;
-  const lines = refused(text).split('\n');
+  const lines = refused(`${directory}control: { address: a }\nworkers: 2\n`).split('\n');
   expect(lines.map((line) => line.split(': ').slice(0, 2))).toEqual([
     ['k.yaml:2', 'control'],
-    ['k.yaml:3', 'policy'],
-    ['k.yaml:4', 'segregation'],
-    ['k.yaml:5', 'identity'],
-    ['k.yaml:6', 'audit.path'],
-    ['k.yaml:6', 'audit.on_failure'],
-    ['k.yaml:7', 'workers'],
+    ['k.yaml:3', 'workers'],
   ]);
   for (const line of lines) expect(line).toContain('not in this version of keyproxy');
+});
+
+test("the ways of a listener's callers may be several", () => {
+  const identity =
+    'identity: { token: { issuer: i, jwks_uri: "https://a/b" }, mtls: { cert: c, key: k, ca: a, trust_domain: d } }';
+  const listen = 'listen: [{ unix: a, identity: [socket, token] }, { tcp: "0.0.0.0:1", identity: [mtls, token] }]';
+  const { listen: found } = accepted(`${directory}policy: p\n${identity}\n${listen}\n`);
+  expect(found.map(({ identity: modes, transport }) => [transport, ...modes])).toEqual([
+    ['native', 'socket', 'token'],
+    ['grpc-js', 'mtls', 'token'],
+  ]);
+});
+
+test('keys of an issuer come over HTTPS, or from where trusted_endpoints say', () => {
+  const token = (uri: string) => `${directory}identity: { token: { issuer: i, jwks_uri: "${uri}" } }\n`;
+  expect(refused(token('http://issuer.example.com/keys'))).toMatch(/jwks_uri must begin with https/);
+  accepted(`${token('http://issuer.example.com/keys')}trusted_endpoints: ["http://issuer.example.com"]\n`);
 });
 
 test('a file without tenants is refused, and nothing can stand in for them but a directory', () => {
@@ -175,7 +232,7 @@ test.each(['64MB', '1', '-1', '65GiB', '1.5GiB', '"1e9"', 'MiB', '[]'])('a cache
 
 describe('environment variables', () => {
   test('stand over the file, key by key', () => {
-    const text = `${directory}listen: [{ unix: a, mode: "0600" }, { tcp: "127.0.0.1:1", identity: insecure_loopback }]\nlog: { level: warn }\n`;
+    const text = `${directory}policy: p\nlisten: [{ unix: a, mode: "0600" }, { tcp: "127.0.0.1:1", identity: insecure_loopback }]\nlog: { level: warn }\n`;
     const config = accepted(text, {
       KEYPROXY_ENVIRONMENT: 'test',
       KEYPROXY_LISTEN_UNIX: '/tmp/b',
@@ -190,8 +247,15 @@ describe('environment variables', () => {
     expect(config).toEqual({
       environment: 'test',
       listen: [
-        { transport: 'native', kind: 'unix', path: '/tmp/b', mode: 0o600, identity: 'socket', peerCredentials: false },
-        { transport: 'native', kind: 'tcp', host: '127.0.0.1', port: 2, identity: 'insecure_loopback' },
+        {
+          transport: 'native',
+          kind: 'unix',
+          path: '/tmp/b',
+          mode: 0o600,
+          identity: ['socket'],
+          peerCredentials: false,
+        },
+        { transport: 'native', kind: 'tcp', host: '127.0.0.1', port: 2, identity: ['insecure_loopback'] },
       ],
       http: { host: '127.0.0.1', port: 3 },
       tenants: { kind: 'directory', path: '/tmp/tenants' },
@@ -200,6 +264,15 @@ describe('environment variables', () => {
       cacheMaxBytes: 8 * 2 ** 20,
       logLevel: 'trace',
       maxMessageBytes: 65536,
+      callerLimits: {
+        concurrentCalls: 4096,
+        callsPerSecond: Number.POSITIVE_INFINITY,
+        failedDecryptionsPerMinute: 1200,
+      },
+      maxConnections: 1024,
+      policy: { kind: 'file', path: '/etc/keyproxy/p' },
+      audit: { sink: { kind: 'stdout' }, onFailure: 'refuse' },
+      identity: {},
       authorities: { awsSts: 'https://sts.example.com' },
     });
   });
@@ -208,7 +281,7 @@ describe('environment variables', () => {
     expect(accepted('', { KEYPROXY_TENANTS_DIRECTORY: '/t' }).tenants).toEqual({ kind: 'directory', path: '/t' });
     expect(accepted(directory, { KEYPROXY_LOG_LEVEL: '' }).logLevel).toBe('info');
     expect(accepted(directory, { KEYPROXY_LISTEN_UNIX: '/tmp/s' }).listen).toEqual([
-      { transport: 'native', kind: 'unix', path: '/tmp/s', mode: 0o660, identity: 'socket', peerCredentials: false },
+      { transport: 'native', kind: 'unix', path: '/tmp/s', mode: 0o660, identity: ['socket'], peerCredentials: false },
     ]);
   });
 
@@ -252,12 +325,13 @@ describe('development', () => {
           kind: 'unix',
           path: '/srv/.keyproxy-dev/keyproxy.sock',
           mode: 0o600,
-          identity: 'socket',
+          identity: ['socket'],
         },
-        { transport: 'native', kind: 'tcp', host: '127.0.0.1', port: 50051, identity: 'insecure_loopback' },
+        { transport: 'native', kind: 'tcp', host: '127.0.0.1', port: 50051, identity: ['insecure_loopback'] },
       ],
       http: { host: '127.0.0.1', port: 9464 },
       allowLocal: true,
+      policy: { kind: 'rules', rules: [{ callers: ['socket', 'anonymous'], tenants: ['*'], operations: ['*'] }] },
     });
     if (config?.tenants.kind !== 'embedded') throw new Error('the tenants are not built in');
     expect(config.tenants.tenants.map(({ tenantId, key }) => ({ tenantId, key }))).toEqual(
@@ -274,7 +348,7 @@ describe('development', () => {
       KEYPROXY_HTTP_ADDRESS: '127.0.0.1:8',
       KEYPROXY_TENANTS_DIRECTORY: 'tenants',
     });
-    expect(config?.listen[1]).toMatchObject({ port: 7, identity: 'insecure_loopback' });
+    expect(config?.listen[1]).toMatchObject({ port: 7, identity: ['insecure_loopback'] });
     expect(config?.http.port).toBe(8);
     expect(config?.tenants).toEqual({ kind: 'directory', path: '/srv/tenants' });
     expect(developmentConfig('/srv', { KEYPROXY_HTTP_ADDRESS: 'x' }).problems).toHaveLength(1);

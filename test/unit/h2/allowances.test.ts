@@ -1,6 +1,7 @@
 /** What costs work and brings nothing: a burst passes, a flood ends the connection, and time gives back. */
 import { describe, expect, test } from 'vitest';
-import { Allowance, allowances } from '../../../src/h2/limits.ts';
+import { Allowance } from '../../../src/base/allowance.ts';
+import { allowances } from '../../../src/h2/limits.ts';
 import { data, frame, ping, requestFields, reset, settings, windowUpdate } from '../../support/frames.ts';
 import { answerWith, letters, okHead, openScene, type Scene } from '../../support/h2-scene.ts';
 

@@ -27,7 +27,7 @@ test.each(['Bearer a.b.c', 'bearer a.b.c', 'BEARER  a.b.c '])(
   },
 );
 
-test.each(['', 'Bearer', 'Bearer ', 'Bearera.b.c', 'Bearer a b', 'Bearer é', 'Basic YTpi', 'Bearer a.b.c,d'])(
+test.each(['', 'Bearer', 'Bearer ', 'Bearer   ', 'Bearera.b.c', 'Basic YTpi', 'a.b.c'])(
   '"%s" is no token, and the connection does not stand in for it',
   (value) => {
     const { asked, identify } = bench(false);

@@ -4,7 +4,7 @@ import { EncryptionContext } from '../../../src/base/encryption-context.ts';
 import { SecretBytes } from '../../../src/base/secret.ts';
 import { parseHeader } from '../../../src/envelope/header.ts';
 import { messageLimits } from '../../../src/envelope/limits.ts';
-import { FakeEngine, rejection } from '../../support/fake-engine.ts';
+import { FakeEngine, rejection, unreadRecord } from '../../support/fake-engine.ts';
 import { FakeKeyService } from '../../support/fake-key-service.ts';
 
 const orders = { purpose: 'orders' };
@@ -131,7 +131,10 @@ describe('Decrypt on a daemon that has not seen the message', () => {
     const tenant = other.serve('a', [key]);
     const header = parseHeader(ciphertext, messageLimits);
     const { context, entries } = header;
-    using inUse = await other.engine.keys.open({ tenant, context, operation: 'decrypt', signal }, header);
+    using inUse = await other.engine.keys.open(
+      { tenant, context, operation: 'decrypt', signal, record: unreadRecord() },
+      header,
+    );
     for (const { providerId, providerInfo, ciphertext: wrapped } of inUse.key.entries) {
       for (const bytes of [providerId, providerInfo, wrapped]) expect(bytes.buffer).not.toBe(ciphertext.buffer);
     }

@@ -4,7 +4,7 @@ import { messageLimits } from '../../../src/envelope/limits.ts';
 import { parseWrappedDek, serializeWrappedDek } from '../../../src/envelope/wrapped-dek.ts';
 import { contextFor } from '../../../src/operations/context.ts';
 import { dekLengths, dekSources } from '../../../src/operations/generate-dek.ts';
-import { FakeEngine, pairs, rejection } from '../../support/fake-engine.ts';
+import { FakeEngine, pairs, rejection, unreadRecord } from '../../support/fake-engine.ts';
 import { FakeKeyService } from '../../support/fake-key-service.ts';
 
 const orders = { purpose: 'orders' };
@@ -159,7 +159,13 @@ describe('Unwrap', () => {
     const tenant = engine.serve('a', [key]);
     const context = contextFor(tenant.id, pairs());
     const { signal } = new AbortController();
-    using root = await engine.engine.keys.root({ tenant, context, operation: 'encrypt', signal });
+    using root = await engine.engine.keys.root({
+      tenant,
+      context,
+      operation: 'encrypt',
+      signal,
+      record: unreadRecord(),
+    });
     const { dataKey, entries } = root.key;
     const wrappedDek = serializeWrappedDek({ kind: 3, length: 32, entries, dataKey, tenantId: tenant.id, context });
     const before = engine.events.length;

@@ -1,6 +1,7 @@
 /** What a reload or the end of the daemon leaves behind, and what DescribeTenant tells. */
 import { describe, expect, it } from 'vitest';
 import { KeyproxyError } from '../../../src/base/errors.ts';
+import { verbs } from '../../../src/base/verb.ts';
 import { encrypt } from '../../../src/operations/encrypt.ts';
 import { caller, FakeEngine, pairs, rejection } from '../../support/fake-engine.ts';
 import { FakeKeyService } from '../../support/fake-key-service.ts';
@@ -111,15 +112,15 @@ describe('DescribeTenant', () => {
 });
 
 describe('an operation', () => {
-  it('asks the access rule with the caller that it was given', async () => {
+  it('asks the access rule once for each caller that it was given', async () => {
     const asked: unknown[] = [];
     const key = new FakeKeyService('cmk-a');
-    const engine = new FakeEngine({ access: (who) => asked.push(who) > 0 });
+    const engine = new FakeEngine({ access: (who) => new Set(asked.push(who) > 0 ? verbs : []) });
     engine.serve('a', [key]);
     const none = Buffer.alloc(0);
     const request = { tenantId: 'a', plaintext: none, encryptionContext: pairs(), associatedData: none };
     await encrypt(engine.engine)({ kind: 'anonymous' }, request, new AbortController().signal);
-    await encrypt(engine.engine)(caller, request, new AbortController().signal);
+    for (let i = 0; i < 3; i++) await encrypt(engine.engine)(caller, request, new AbortController().signal);
     expect(asked).toEqual([{ kind: 'anonymous' }, { kind: 'socket' }]);
   });
 });

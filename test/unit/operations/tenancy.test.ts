@@ -1,6 +1,7 @@
 /** Whose message it is: tenants under one key, messages without a tenant, tenants that nobody knows. */
 import { describe, expect, it } from 'vitest';
 import { EncryptionContext } from '../../../src/base/encryption-context.ts';
+import { verbs } from '../../../src/base/verb.ts';
 import { DataKey } from '../../../src/envelope/data-key.ts';
 import { encryptMessage } from '../../../src/envelope/encrypt.ts';
 import { FakeEngine, rejection } from '../../support/fake-engine.ts';
@@ -119,12 +120,14 @@ describe('an unknown tenant', () => {
     expect(reasons).toEqual(calls.map(() => reason));
   });
 
-  it('looks like one that the caller may not work for', async () => {
+  it('looks to a caller who may do nothing for it like one that there is', async () => {
     const key = new FakeKeyService('cmk-a');
-    const engine = new FakeEngine({ access: (_caller, tenant) => tenant.id !== 'a' });
+    const engine = new FakeEngine({ access: (_caller, tenant) => new Set(tenant.startsWith('mine') ? verbs : []) });
     engine.serve('a', [key]);
     const [denied, unknown] = [await rejection(engine.encrypt('a', 'x')), await rejection(engine.encrypt('b', 'x'))];
     expect(denied).toMatchObject({ reason: unknown.reason, message: unknown.message, metadata: unknown.metadata });
+    expect(denied.reason).toBe('ACCESS_DENIED');
+    expect((await rejection(engine.encrypt('mine', 'x'))).reason).toBe('TENANT_UNKNOWN');
     expect(key.callCount).toBe(0);
   });
 });

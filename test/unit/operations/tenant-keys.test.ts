@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { KeyproxyError } from '../../../src/base/errors.ts';
 import { contextFor } from '../../../src/operations/context.ts';
 import { maxUsesOfRoot } from '../../../src/operations/tenant-keys.ts';
-import { FakeEngine, pairs, rejection } from '../../support/fake-engine.ts';
+import { FakeEngine, pairs, rejection, unreadRecord } from '../../support/fake-engine.ts';
 import { FakeKeyService } from '../../support/fake-key-service.ts';
 
 const dayMs = 86_400_000;
@@ -17,7 +17,7 @@ function world(settings: { cacheTtlMs?: number; rotationMs?: number; cacheMaxEnt
   const root = () => {
     const { signal } = new AbortController();
     const context = contextFor(tenant.id, pairs());
-    return engine.engine.keys.root({ tenant, context, operation: 'encrypt', signal });
+    return engine.engine.keys.root({ tenant, context, operation: 'encrypt', signal, record: unreadRecord() });
   };
   return { key, engine, tenant, root };
 }

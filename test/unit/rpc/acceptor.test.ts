@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { accept } from '../../../src/rpc/acceptor.ts';
 import { freePort, temporaryFolder } from '../../support/daemon.ts';
 
@@ -17,10 +17,11 @@ async function connected(place: { path: string } | { host: string; port: number 
 test('a name is listened on at every address that it stands for', async () => {
   const port = await freePort();
   let accepted = 0;
-  const acceptor = await accept(`localhost:${port}`, (socket) => {
+  const onConnection = (socket: Socket) => {
     accepted += 1;
     socket.end();
-  });
+  };
+  const acceptor = await accept(`localhost:${port}`, { maxConnections: 10, onConnection });
   const addresses = await lookup('localhost', { all: true });
   for (const { address } of addresses) (await connected({ host: address, port })).resume().end();
   await acceptor.close();
@@ -33,15 +34,19 @@ test('an address that is taken is refused with the code of the system', async ()
   const port = await freePort();
   other.listen(port, '127.0.0.1');
   await once(other, 'listening');
-  await expect(accept(`127.0.0.1:${port}`, () => {})).rejects.toMatchObject({ code: 'EADDRINUSE' });
-  await expect(accept(`localhost:${port}`, () => {})).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  await expect(accept(`127.0.0.1:${port}`, { maxConnections: 10, onConnection() {} })).rejects.toMatchObject({
+    code: 'EADDRINUSE',
+  });
+  await expect(accept(`localhost:${port}`, { maxConnections: 10, onConnection() {} })).rejects.toMatchObject({
+    code: 'EADDRINUSE',
+  });
   other.close();
 });
 
 test('close waits for connections that stand, and cut ends them although their peers say nothing', async () => {
   await using folder = await temporaryFolder();
   const path = join(folder.path, 'a.sock');
-  const acceptor = await accept(`unix:${path}`, () => {});
+  const acceptor = await accept(`unix:${path}`, { maxConnections: 10, onConnection() {} });
   const silent = await connected({ path });
   let isClosed = false;
   const closed = acceptor.close().then(() => {
@@ -53,5 +58,24 @@ test('close waits for connections that stand, and cut ends them although their p
   await closed;
   silent.destroy();
   // Once more does nothing.
+  await acceptor.close();
+});
+
+test('connections beyond the bound are closed at once, and there is room again when one has gone', async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, 'a.sock');
+  let accepted = 0;
+  const acceptor = await accept(`unix:${path}`, { maxConnections: 2, onConnection: () => void accepted++ });
+  const [first] = [await connected({ path }), await connected({ path })];
+  const third = (await connected({ path })).resume();
+  await once(third, 'close');
+  expect(accepted).toBe(2);
+  first.destroy();
+  await vi.waitFor(async () => {
+    const next = (await connected({ path })).resume();
+    next.destroy();
+    expect(accepted).toBe(3);
+  });
+  acceptor.cut();
   await acceptor.close();
 });

@@ -15,6 +15,7 @@ async function endpoint() {
   const { registry, configReloads } = createMetrics({
     cacheEntries: () => 0,
     credentialExpiries: () => [],
+    auditEntries: () => ({ written: 0, refused: 0, lost: 0 }),
     openCircuits: () => [],
   });
   configReloads.inc({ outcome: 'ok' });

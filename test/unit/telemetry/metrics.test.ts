@@ -7,6 +7,7 @@ import { kmsEvents, rpcEvents } from '../../../src/telemetry/call-events.ts';
 import { engineEvents } from '../../../src/telemetry/engine-events.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics, maxTenantLabels, otherTenants, TenantLabels } from '../../../src/telemetry/metrics.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 /** Name → type and labels, as the design lists them. */
 const contract: Readonly<Record<string, readonly [type: string, ...labels: string[]]>> = {
@@ -27,6 +28,10 @@ const contract: Readonly<Record<string, readonly [type: string, ...labels: strin
   keyproxy_key_refusals_total: ['counter', 'provider', 'reason', 'tenant'],
   keyproxy_revocation_lag_seconds: ['histogram'],
   keyproxy_credential_expiry_timestamp_seconds: ['gauge', 'provider'],
+  keyproxy_access_denied_total: ['counter', 'operation'],
+  keyproxy_callers_refused_total: ['counter', 'identity'],
+  keyproxy_alerts_total: ['counter', 'reason', 'tenant'],
+  keyproxy_audit_entries_total: ['counter', 'outcome'],
   keyproxy_config_reloads_total: ['counter', 'outcome'],
   keyproxy_build_info: ['gauge', 'node', 'version'],
 };
@@ -38,6 +43,7 @@ function world() {
   const metrics = createMetrics({
     cacheEntries: () => 7,
     credentialExpiries: () => [{ provider: 'aws_kms', expiresAtMs: 1_700_000_000_500 }],
+    auditEntries: () => ({ written: 0, refused: 0, lost: 0 }),
     openCircuits: () => [{ tenant: 'a', key: 'replica 1', provider: 'vault' }],
   });
   const lines: Record<string, unknown>[] = [];
@@ -118,7 +124,7 @@ describe('TenantLabels', () => {
 describe('events of the engine', () => {
   it('count requests to the cache by tenant, operation and result', async () => {
     const { metrics } = world();
-    const events = engineEvents(metrics, createLog('silent'));
+    const events = engineEvents(metrics, createLog('silent'), new FakeClock());
     for (const result of ['hit', 'hit', 'miss', 'coalesced'] as const) events.cacheAsked(tenant, 'encrypt', result);
     events.cacheAsked(parseTenantId('b'), 'unwrap', 'hit');
     expect(await samples(metrics, 'keyproxy_dek_cache_requests_total')).toEqual([
@@ -131,7 +137,7 @@ describe('events of the engine', () => {
 
   it('count decryptions, and failures with their reason among them', async () => {
     const { metrics } = world();
-    const events = engineEvents(metrics, createLog('silent'));
+    const events = engineEvents(metrics, createLog('silent'), new FakeClock());
     events.decryptionEnded(tenant);
     events.decryptionEnded(tenant, 'DECRYPT_FAILED');
     expect(await samples(metrics, 'keyproxy_decrypt_')).toEqual([
@@ -142,7 +148,7 @@ describe('events of the engine', () => {
 
   it('keep the number of series bounded however many tenants there are', async () => {
     const { metrics } = world();
-    const events = engineEvents(metrics, createLog('silent'));
+    const events = engineEvents(metrics, createLog('silent'), new FakeClock());
     for (let i = 0; i < maxTenantLabels + 100; i++) events.cacheAsked(parseTenantId(`t${i}`), 'encrypt', 'hit');
     const lines = await samples(metrics, 'keyproxy_dek_cache_requests_total');
     expect(lines).toHaveLength(maxTenantLabels + 1);
@@ -151,7 +157,7 @@ describe('events of the engine', () => {
 
   it('time the making of a DEK by its source', async () => {
     const { metrics } = world();
-    const events = engineEvents(metrics, createLog('silent'));
+    const events = engineEvents(metrics, createLog('silent'), new FakeClock());
     events.dekGenerated('derived', 0.00002);
     events.dekGenerated('kms', 0.02);
     expect(await samples(metrics, 'keyproxy_dek_generation_seconds_count')).toEqual([

@@ -37,9 +37,9 @@ describe('a block that a decoder has read before', () => {
     },
   );
 
-  it('gives another object if it is longer than 512 bytes', () => {
+  it('gives another object if it is longer than 2,048 bytes', () => {
     const decoder = decoderWithField();
-    const bytes = literal(0x10, { name: 'b', value: 'v'.repeat(600) });
+    const bytes = literal(0x10, { name: 'b', value: 'v'.repeat(2_100) });
     expect(decoder.decode(bytes)).not.toBe(decoder.decode(bytes));
   });
 

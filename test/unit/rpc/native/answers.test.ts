@@ -3,7 +3,6 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { Call, type CallHost } from '../../../../src/rpc/native/call.ts';
 import { type Handler, plainRefusal } from '../../../../src/rpc/native/handler.ts';
-import type { Held } from '../../../../src/rpc/native/message-reader.ts';
 import { ReadyCalls } from '../../../../src/rpc/native/ready-calls.ts';
 import { replyOf } from '../../../../src/rpc/reply.ts';
 import { callFields, messagesOf, prefixed, statusOf, textsOf } from '../../../support/frame-client.ts';
@@ -11,6 +10,7 @@ import { data, type Fields, reset, settings, windowUpdate } from '../../../suppo
 import { echo, grpcScene, heldUnary, watchedReply } from '../../../support/grpc-scene.ts';
 import { openScene } from '../../../support/h2-scene.ts';
 import { settled } from '../../../support/memory-socket.ts';
+import { lonelyShare } from '../../../support/shares.ts';
 
 const aborted = (signal: AbortSignal) =>
   new Promise<unknown>((done) => {
@@ -189,7 +189,7 @@ describe('requests of a stream', () => {
 describe('what is under way on one connection', () => {
   /** Unary calls of one connection, which may hold 150 bytes; no method is ever asked. */
   function shared() {
-    const held: Held = { bytes: 0, limit: 150 };
+    const held = lonelyShare(150);
     const ready = new ReadyCalls(() => true);
     const host: CallHost = {
       ...{ caller: { kind: 'anonymous' }, maxMessageBytes: 1_000, held },

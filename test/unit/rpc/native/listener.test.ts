@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { KeyproxyError } from '../../../../src/base/errors.ts';
+import type { Identify } from '../../../../src/identity/identify.ts';
 import type { Listener } from '../../../../src/rpc/listener.ts';
 import type { BidiStreamMethod, Method, ServerStreamMethod, UnaryMethod } from '../../../../src/rpc/method.ts';
 import { listen } from '../../../../src/rpc/native/listener.ts';
@@ -58,7 +59,7 @@ interface Bench extends AsyncDisposable {
   call(name: string, parts?: readonly Buffer[], more?: Fields): Promise<Answer>;
 }
 
-async function bench(marked = false): Promise<Bench> {
+async function bench({ marked = false, identify }: { marked?: boolean; identify?: Identify } = {}): Promise<Bench> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await temporaryFolder());
   const path = join(folder.path, 's');
@@ -66,6 +67,7 @@ async function bench(marked = false): Promise<Bench> {
   const events: string[] = [];
   const listener = await listen({
     ...{ target: `unix:${path}`, caller: { kind: 'socket' }, marked, methods, maxMessageBytes: 1_000, clock },
+    ...{ maxConnections: 10, identify },
     observer: {
       started: ({ name }) => events.push(name),
       handled: ({ name }, code) => events.push(`${name} ${code}`),
@@ -247,7 +249,7 @@ describe('where calls have to be marked', () => {
   ];
 
   test.each(marks)('a call with %s', async (_name, more, isServed) => {
-    await using scene = await bench(true);
+    await using scene = await bench({ marked: true });
     for (const name of ['Echo', 'Who', 'Talk']) {
       const answer = await scene.call(name, undefined, more);
       expect(isServed ? answer.end['grpc-status'] : told(answer)).toBe(isServed ? '0' : '7 REQUEST_UNMARKED');

@@ -1,19 +1,21 @@
 /** From a body to its messages: wherever frames are cut, and whatever lengths they announce. */
 import { describe, expect, test } from 'vitest';
-import { type Held, MessageReader } from '../../../../src/rpc/native/message-reader.ts';
+import { MessageReader } from '../../../../src/rpc/native/message-reader.ts';
 import { Requests } from '../../../../src/rpc/native/requests.ts';
+import type { Share } from '../../../../src/rpc/native/share.ts';
 import { statusFields } from '../../../../src/rpc/native/status-fields.ts';
 import { prefixed } from '../../../support/frame-client.ts';
+import { lonelyShare } from '../../../support/shares.ts';
 
 interface Bench {
   readonly reader: MessageReader;
-  readonly held: Held;
+  readonly held: Share;
   readonly messages: string[];
   read(bytes: Buffer): unknown;
 }
 
 function bench({ maxMessageBytes = 1000, limit = 10_000 } = {}): Bench {
-  const held: Held = { bytes: 0, limit };
+  const held = lonelyShare(limit);
   const messages: string[] = [];
   const reader = new MessageReader({
     ...{ maxMessageBytes, held },
@@ -60,7 +62,7 @@ describe('messages', () => {
     const chunk = Buffer.from(prefixed('abc'));
     const kept: Buffer[] = [];
     const reader = new MessageReader({
-      ...{ maxMessageBytes: 10, held: { bytes: 0, limit: 10 } },
+      ...{ maxMessageBytes: 10, held: lonelyShare(10) },
       onMessage: (message) => kept.push(message),
     });
     reader.read(chunk, 0, chunk.length);
@@ -106,7 +108,7 @@ describe('a message is refused', () => {
   });
 
   test('where all calls of the connection hold too much together; what is given up counts no more', () => {
-    const held: Held = { bytes: 0, limit: 150 };
+    const held = lonelyShare(150);
     const options = { maxMessageBytes: 1000, held, onMessage: () => {} };
     const [one, two] = [new MessageReader(options), new MessageReader(options)];
     const part = prefixed(Buffer.alloc(200)).subarray(0, 105);

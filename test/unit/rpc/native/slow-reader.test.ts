@@ -25,7 +25,7 @@ test.each([
   ['whose windows are wide', 2 ** 31 - 1],
   ['whose windows open later', 0],
 ])('2,000 answers wait for a client %s', async (_name, window) => {
-  await using scene = await grpcScene({ handlers });
+  await using scene = await grpcScene({ handlers, limits: { maxStreams: 4_096 } });
   const client = await scene.connect([[4, window]]);
   client.socket.pause();
   const requests = Array.from({ length: 2_000 }, (_, i) => Buffer.from(`${i}`));
