@@ -1,5 +1,6 @@
 /** Opens the audit log as the configuration has it. */
 import { type AuditLog, openAuditLog } from '../audit/audit-log.ts';
+import { AuditOpenError } from '../audit/failure.ts';
 import type { Clock } from '../base/clock.ts';
 import type { AuditConfig } from '../config/audit-block.ts';
 import { auditEvents } from '../telemetry/audit-events.ts';
@@ -11,10 +12,8 @@ export async function openAudit(config: AuditConfig, { clock, log }: { clock: Cl
   try {
     return await openAuditLog({ ...config, clock, onAlarm: auditEvents(log) });
   } catch (error) {
-    throw new StartupError(
-      `the audit log cannot be opened: ${error instanceof Error ? error.message : 'unknown'}`,
-      error,
-    );
+    if (error instanceof AuditOpenError) throw new StartupError(error.message, error);
+    throw error;
   }
 }
 

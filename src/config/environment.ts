@@ -18,6 +18,8 @@ export interface Override {
 /** An override of a key that stands in a section of its own name. */
 interface KeyOverride extends Override {
   readonly path: readonly string[];
+  /** Digits stand for a number there, as they do in a file without quotes. */
+  readonly isNumber?: true;
 }
 
 /** An override of the address of a listener. */
@@ -29,6 +31,10 @@ function key(variable: string, path: readonly string[], doc: string): KeyOverrid
   return { variable, key: path.join('.'), path, doc };
 }
 
+function number(variable: string, path: readonly string[], doc: string): KeyOverride {
+  return { ...key(variable, path, doc), isNumber: true };
+}
+
 const keyOverrides: readonly KeyOverride[] = [
   key('KEYPROXY_ENVIRONMENT', ['environment'], 'The environment that the daemon belongs to.'),
   key('KEYPROXY_HTTP_ADDRESS', ['http', 'address'], 'Where metrics and health are served.'),
@@ -37,6 +43,16 @@ const keyOverrides: readonly KeyOverride[] = [
   key('KEYPROXY_CACHE_MAX_BYTES', ['cache', 'max_bytes'], 'Bound of the cache, for the process.'),
   key('KEYPROXY_LOG_LEVEL', ['log', 'level'], 'Least level that is logged.'),
   key('KEYPROXY_LIMITS_MAX_MESSAGE_BYTES', ['limits', 'max_message_bytes'], 'Largest message.'),
+  number('KEYPROXY_LIMITS_CONCURRENT_CALLS', ['limits', 'concurrent_calls'], 'Calls at a time of one caller.'),
+  number('KEYPROXY_LIMITS_CALLS_PER_SECOND', ['limits', 'calls_per_second'], 'Calls a second of one caller.'),
+  number(
+    'KEYPROXY_LIMITS_FAILED_DECRYPTIONS_PER_MINUTE',
+    ['limits', 'failed_decryptions_per_minute'],
+    'Decryptions of one caller that fail.',
+  ),
+  number('KEYPROXY_LIMITS_CONNECTIONS', ['limits', 'connections'], 'Connections of one listener.'),
+  key('KEYPROXY_POLICY', ['policy'], 'The file that says who may do what.'),
+  key('KEYPROXY_AUDIT_PATH', ['audit', 'path'], 'Where the audit log goes.'),
   key('KEYPROXY_AWS_STS_ENDPOINT', ['aws', 'sts_endpoint'], 'Where roles are assumed.'),
   key('KEYPROXY_AZURE_AUTHORITY_HOST', ['azure', 'authority_host'], 'Where tokens of Azure come from.'),
   key('KEYPROXY_GCP_OAUTH2_ENDPOINT', ['gcp', 'oauth2_endpoint'], "Where a service account's key is good."),
@@ -73,9 +89,9 @@ export function overlayEnvironment(
   env: Readonly<Record<string, string | undefined>>,
   collector: ProblemCollector,
 ): void {
-  for (const { variable, path } of keyOverrides) {
+  for (const { variable, path, isNumber } of keyOverrides) {
     const value = env[variable];
-    if (value) put(root, path, scalarOf(variable, value));
+    if (value) put(root, path, scalarOf(variable, isNumber && /^\d{1,15}$/.test(value) ? Number(value) : value));
   }
   for (const { variable, listener } of listenOverrides) {
     const value = env[variable];
@@ -90,7 +106,7 @@ export function overlayEnvironment(
   }
 }
 
-function scalarOf(variable: string, value: string): Tree {
+function scalarOf(variable: string, value: string | number): Tree {
   return { kind: 'scalar', at: { variable }, value };
 }
 

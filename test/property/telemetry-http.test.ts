@@ -22,7 +22,7 @@ const requests = [
 ].map((text) => Buffer.from(text)) as [Buffer, ...Buffer[]];
 
 /** How long a connection is listened to after the last bytes of its request, in milliseconds. */
-const listenMs = 2_000;
+const listenMs = 8_000;
 
 /** All that comes back for these bytes until the server, told that no more will come, hangs up. */
 function answerTo(bytes: Buffer, port: number): Promise<string> {

@@ -242,6 +242,7 @@ describe('environment variables', () => {
       KEYPROXY_CACHE_MAX_BYTES: '8MiB',
       KEYPROXY_LOG_LEVEL: 'trace',
       KEYPROXY_LIMITS_MAX_MESSAGE_BYTES: '65536',
+      KEYPROXY_LIMITS_CONNECTIONS: '5',
       KEYPROXY_AWS_STS_ENDPOINT: 'https://sts.example.com',
     });
     expect(config).toEqual({
@@ -269,7 +270,7 @@ describe('environment variables', () => {
         callsPerSecond: Number.POSITIVE_INFINITY,
         failedDecryptionsPerMinute: 1200,
       },
-      maxConnections: 1024,
+      maxConnections: 5,
       policy: { kind: 'file', path: '/etc/keyproxy/p' },
       audit: { sink: { kind: 'stdout' }, onFailure: 'refuse' },
       identity: {},
@@ -288,6 +289,9 @@ describe('environment variables', () => {
   test('are checked like the file, and reported by their names', () => {
     expect(refused(directory, { KEYPROXY_LOG_LEVEL: 'inf' })).toMatch(
       /^environment: KEYPROXY_LOG_LEVEL: must be one of .*did you mean info\?$/,
+    );
+    expect(refused(directory, { KEYPROXY_LIMITS_CONNECTIONS: 'many' })).toMatch(
+      /^environment: KEYPROXY_LIMITS_CONNECTIONS: must be a whole number of connections/,
     );
     expect(refused(directory, { KEYPROXY_LISTEN_TCP: '127.0.0.1:1' })).toMatch(
       /^environment: KEYPROXY_LISTEN_TCP: is missing; .*insecure_loopback$/,
