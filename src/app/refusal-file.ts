@@ -107,8 +107,10 @@ function refusalOf(row: Readonly<Record<string, unknown>>): KnownRefusal | undef
   const { tenant_id: tenantId, key_id: keyId, reason, since, provider, providerCode, requestId } = row;
   if (typeof tenantId !== 'string' || !isTenantId(tenantId) || typeof keyId !== 'string') return undefined;
   if (!isRefusalReason(reason) || typeof since !== 'number' || typeof provider !== 'string') return undefined;
+  // A no is kept, whatever its time was.
+  const time = Number.isFinite(since) ? since : 0;
   const record: RefusalRecord = {
-    ...{ reason, since, provider },
+    ...{ reason, since: time, provider },
     ...(typeof providerCode === 'string' && { providerCode }),
     ...(typeof requestId === 'string' && { requestId }),
   };

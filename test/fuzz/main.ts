@@ -1,7 +1,8 @@
 /**
- * Fuzzes one part of our HTTP/2 and adds to its corpus what shows something new:
+ * Fuzzes one parser, or one part of our HTTP/2, and adds to its corpus what shows something new:
  *
  *     npm run fuzz -- reader|decoder|connection|messages|calls
+ *                    |message|wrapped-dek|pairs|protobuf|tenant-file|daemon-file|policy-file|state-files
  *         [--runs 1000000] [--minutes 10] [--seed 1] [--keep] [--uncovered]
  *
  * With `--keep` the corpus in `test/fuzz/corpus` is replaced by a small one that shows as much, and with `--uncovered`
@@ -13,9 +14,7 @@ import { lineOf, readCorpus, readFound, writeCorpus } from './engine/corpus-file
 import { Fuzzer } from './engine/fuzzer.ts';
 import { Growth } from './engine/growth.ts';
 import { branches, instrumentWhatIsLoaded } from './engine/instrument.ts';
-
-instrumentWhatIsLoaded();
-const { targets } = await import('./targets/all.ts');
+import { codeOfTarget } from './targets/code.ts';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -27,9 +26,16 @@ const { positionals, values } = parseArgs({
     uncovered: { type: 'boolean', default: false },
   },
 });
-const target = targets.find(({ name }) => name === positionals[0]);
-if (target === undefined)
-  throw new Error(`fuzzing: the target is one of ${targets.map(({ name }) => name).join(', ')}`);
+const [name = ''] = positionals;
+const code = codeOfTarget[name];
+if (code === undefined) throw new Error(`fuzzing: the target is one of ${Object.keys(codeOfTarget).join(', ')}`);
+instrumentWhatIsLoaded(code);
+const [{ targets }, { parserTargets }] = await Promise.all([
+  import('./targets/all.ts'),
+  import('./targets/parsers.ts'),
+]);
+const target = [...targets, ...parserTargets].find((each) => each.name === name);
+if (target === undefined) throw new Error(`fuzzing: there is no target ${name}`);
 
 /** Executions between two reports. */
 const reportEvery = 100_000;

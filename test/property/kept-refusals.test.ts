@@ -53,7 +53,7 @@ it('what is read of a refusal is read again after it was written', async () => {
   );
 });
 
-it.fails('a refusal with a time that is too large for a number is not lost with the next writing', async () => {
+it('a refusal with a time that is too large for a number is not lost with the next writing', async () => {
   const [before, after] = await twice('1e999');
   expect(after).toBe(before);
 });

@@ -42,9 +42,14 @@ export function kmsErrorFrom(thrown: unknown, call: FailedCall): KmsError {
 
 /** The error for a call whose answer came with success and yet is none: an empty body, fields that are missing. */
 export function emptyAnswer(operation: string): KmsError {
+  return noAnswer('IncompleteAnswer', operation);
+}
+
+/** The error for what is none of the service's answers; `code` says why. */
+export function noAnswer(code: string, operation: string): KmsError {
   return new KmsError(
     { kind: 'outage', reason: 'KEY_SERVICE_UNAVAILABLE' },
-    { provider: 'aws_kms', operation, providerCode: 'IncompleteAnswer' },
+    { provider: 'aws_kms', operation, providerCode: code },
   );
 }
 

@@ -78,7 +78,7 @@ export class AwsKey implements KeyService {
       client.send(command, options),
     );
     noteRequest(request.note, answer.$metadata.requestId);
-    if (answer.Plaintext === undefined) throw emptyAnswer('Decrypt');
+    if (!(answer.Plaintext instanceof Uint8Array)) throw emptyAnswer('Decrypt');
     const plaintext = adopt(answer.Plaintext);
     this.#expectOwnKey('Decrypt', answer.KeyId, plaintext);
     return plaintext;
@@ -106,10 +106,10 @@ export class AwsKey implements KeyService {
       client.send(command, options),
     );
     noteRequest(request.note, answer.$metadata.requestId);
-    if (answer.Plaintext === undefined) throw emptyAnswer('GenerateDataKey');
+    if (!(answer.Plaintext instanceof Uint8Array)) throw emptyAnswer('GenerateDataKey');
     const plaintext = adopt(answer.Plaintext);
     this.#expectOwnKey('GenerateDataKey', answer.KeyId, plaintext);
-    if (plaintext.length === request.length && answer.CiphertextBlob !== undefined) {
+    if (plaintext.length === request.length && answer.CiphertextBlob instanceof Uint8Array) {
       return { plaintext, entry: this.#entry(symmetricStyle, answer.CiphertextBlob) };
     }
     plaintext[Symbol.dispose]();
@@ -127,7 +127,7 @@ export class AwsKey implements KeyService {
     );
     noteRequest(request.note, answer.$metadata.requestId);
     this.#expectOwnKey('Encrypt', answer.KeyId);
-    if (answer.CiphertextBlob === undefined) throw emptyAnswer('Encrypt');
+    if (!(answer.CiphertextBlob instanceof Uint8Array)) throw emptyAnswer('Encrypt');
     return this.#entry(style, answer.CiphertextBlob);
   }
 

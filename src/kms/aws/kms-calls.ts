@@ -16,6 +16,7 @@ import { AwsConnections, forEachRequest } from './connection.ts';
 import type { AwsCredentialLease } from './credentials.ts';
 import { kmsErrorFrom } from './failure.ts';
 import { decryptFaults, keyStateFaults, kmsFaults } from './faults.ts';
+import { maskAnswers } from './masked-answers.ts';
 import type { UsedOperation } from './permissions.ts';
 
 /** Operations for `keyproxy validate` alone. */
@@ -61,6 +62,7 @@ export class KmsCalls implements Disposable {
       credentials: forEachRequest(() => options.lease.credentials.held()),
       ...(config.endpoint !== undefined && { endpoint: config.endpoint }),
     });
+    maskAnswers(this.#client);
   }
 
   /**

@@ -4,9 +4,9 @@
  */
 import { SecretBytes } from '../../base/secret.ts';
 import { type Fields, fields, strings } from '../fields.ts';
+import { parseMasked } from '../masked-json.ts';
 import { requestIdOf } from '../provider-note.ts';
 import type { HttpAnswer } from './connection.ts';
-import { parseMasked } from './masked-json.ts';
 
 /** Names whose values are secrets, wherever they stand in an answer. */
 const secretNames: ReadonlySet<string> = new Set(['plaintext', 'client_token']);
@@ -49,7 +49,9 @@ export class VaultAnswer implements Disposable {
 
   /** Whether it is in the form of Vault's answers: a gateway in between may speak JSON too. */
   get isVaults(): boolean {
-    return this.status === 204 || 'request_id' in this.all || Array.isArray(this.all['errors']);
+    const errors = this.all['errors'];
+    const isOfErrors = Array.isArray(errors) && errors.every((error) => typeof error === 'string');
+    return this.status === 204 || 'request_id' in this.all || isOfErrors;
   }
 
   /** Whether it did what it was asked. */

@@ -1,6 +1,6 @@
 /** The JSON of requests, written to bytes of which those with a key in them can be wiped. */
 import { ownBytes } from '../../base/bytes.ts';
-import { base64Length, writeBase64 } from './base64.ts';
+import { base64Length, writeBase64 } from '../base64.ts';
 
 /** A value that becomes a JSON string: bytes as their base64, a string as it is, of characters that need no escape. */
 export type Field = Uint8Array | string;

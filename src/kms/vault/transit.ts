@@ -1,10 +1,10 @@
 /** The transit engine's calls on one key: what goes into a request, and what an answer holds. */
 import { SecretBytes } from '../../base/secret.ts';
+import { decodeBase64 } from '../base64.ts';
 import { KmsError } from '../fault.ts';
 import { type Fields, fields, strings } from '../fields.ts';
 import type { VaultKeyConfig } from '../key-config.ts';
 import type { VaultAnswer } from './answer.ts';
-import { decodeBase64 } from './base64.ts';
 import type { ItemOutcome } from './batches.ts';
 import type { VaultCall, VaultCalls } from './calls.ts';
 import { type Ciphertext, readCiphertext } from './ciphertext.ts';

@@ -13,9 +13,9 @@ import type { Stream, StreamUser } from '../../../src/h2/stream.ts';
 import { Call, type CallHost } from '../../../src/rpc/native/call.ts';
 import { callHead } from '../../../src/rpc/native/call-head.ts';
 import { type Handler, plainRefusal } from '../../../src/rpc/native/handler.ts';
-import type { Held } from '../../../src/rpc/native/message-reader.ts';
 import { ReadyCalls } from '../../../src/rpc/native/ready-calls.ts';
 import { refuseStream } from '../../../src/rpc/native/response.ts';
+import { lonelyShare } from '../../support/shares.ts';
 import { feature } from '../engine/map.ts';
 import { Fault } from '../engine/target.ts';
 import { FakeSocket } from './fake-socket.ts';
@@ -34,12 +34,13 @@ export class CallScene {
   readonly #loop = new Loop(0);
   readonly #output: Buffer[] = [];
   readonly #socket = new FakeSocket(this.#loop, (bytes) => this.#output.push(bytes));
-  readonly #held: Held = { bytes: 0, limit: 100_000 };
+  readonly #held = lonelyShare(100_000);
+  readonly #waiting = lonelyShare(10_000);
   readonly #failures: unknown[] = [];
   /** Calls that have begun, and whether they have ended. */
   readonly #calls = new Map<Call, boolean>();
   #mayDecompress = false;
-  readonly #ready = new ReadyCalls(() => this.#connection.waiting <= 10_000);
+  readonly #ready = new ReadyCalls(() => this.#waiting.isInside);
   readonly #connection: Connection;
   readonly #handlers: ReadonlyMap<string, Handler>;
 
@@ -54,6 +55,7 @@ export class CallScene {
       onStream: (stream, request) => this.#onStream(stream, request, host),
       onTooLarge: (stream) => refuseStream(stream, '431'),
       onPause: () => this.#ready.run(),
+      onHeld: (bytes) => this.#waiting.add(bytes),
       onFailure: (error) => this.#failures.push(error),
     });
   }

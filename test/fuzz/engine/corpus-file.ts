@@ -1,5 +1,5 @@
 /** Corpora as text, an input a line: compressed, since inputs have long runs of one byte, and in base64. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 
@@ -18,8 +18,9 @@ export function readFound(name: string): Buffer[] {
   });
 }
 
-/** The inputs of a target. Throws where there is no such file. */
+/** The inputs of a target; none where nothing was kept yet. */
 export function readCorpus(name: string): Buffer[] {
+  if (!existsSync(pathOf(name))) return [];
   return readFileSync(pathOf(name), 'utf8').split('\n').filter(Boolean).map(inputOf);
 }
 

@@ -1,6 +1,6 @@
 /**
- * Counts branches: code under `src/h2` and `src/rpc/native` is loaded with a counter in each function, loop, arm and
- * right-hand side. The types are only blanked out beforehand, so that places in the code stay where they are.
+ * Counts branches: the code under test is loaded with a counter in each function, loop, arm and right-hand side. The
+ * types are only blanked out beforehand, so that places in the code stay where they are.
  */
 import { readFileSync } from 'node:fs';
 import { registerHooks, stripTypeScriptTypes } from 'node:module';
@@ -30,11 +30,11 @@ interface Insertion {
   readonly text: string;
 }
 
-/** Loads what comes from now on with counters. */
-export function instrumentWhatIsLoaded(): void {
+/** Loads what comes from now on with counters, as far as its path matches `code`. */
+export function instrumentWhatIsLoaded(code: RegExp): void {
   registerHooks({
     load(url, context, next) {
-      if (!/\/src\/(h2|rpc\/native)\/.*\.ts$/.test(url)) return next(url, context);
+      if (!code.test(url) || !url.endsWith('.ts')) return next(url, context);
       const path = fileURLToPath(url);
       const source = stripTypeScriptTypes(readFileSync(path, 'utf8'));
       return { format: 'module', shortCircuit: true, source: instrumented(source, basename(path)) };

@@ -1,4 +1,4 @@
-/** Everything that is fuzzed. */
+/** Everything of the transport that is fuzzed; the other parsers are in `parsers.ts`. */
 import type { Target } from '../engine/target.ts';
 import { callsTarget } from './calls.ts';
 import { connectionTarget } from './connection.ts';

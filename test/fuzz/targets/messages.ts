@@ -4,7 +4,9 @@
  *
  *     how it is cut (1) | limits (1) | after how many messages the call is given up (1) | what the client sends
  */
-import { type Held, MessageReader, prefixLength } from '../../../src/rpc/native/message-reader.ts';
+import { MessageReader, prefixLength } from '../../../src/rpc/native/message-reader.ts';
+import type { Share } from '../../../src/rpc/native/share.ts';
+import { lonelyShare } from '../../support/shares.ts';
 import { inserted, mutateBytes } from '../engine/bytes.ts';
 import { feature } from '../engine/map.ts';
 import { Fault, type Target } from '../engine/target.ts';
@@ -49,7 +51,7 @@ export const messagesTarget: Target = {
     const [cuts = 0, limits = 0, most = 0] = input;
     const sent = input.subarray(optionsLength);
     const maxMessageBytes = maxSizes[limits & 3] ?? 0;
-    const held: Held = { bytes: 0, limit: heldSizes[(limits >> 2) & 3] ?? 0 };
+    const held = lonelyShare(heldSizes[(limits >> 2) & 3] ?? 0);
     const want = plainReading(sent, { maxMessageBytes, most });
     const got = reading(chunksOf(sent, cuts), { maxMessageBytes, most, held });
     feature(7, Math.min(got.messages.length, 10), got.refusal?.length ?? 0);
@@ -74,7 +76,7 @@ export const messagesTarget: Target = {
 /** Reads chunks as a call does: it gives up after a refusal, or when it has had as many messages as it takes. */
 function reading(
   chunks: readonly Buffer[],
-  { maxMessageBytes, most, held }: { maxMessageBytes: number; most: number; held: Held },
+  { maxMessageBytes, most, held }: { maxMessageBytes: number; most: number; held: Share },
 ): Reading {
   const messages: string[] = [];
   let isOver = false;

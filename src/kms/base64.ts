@@ -2,7 +2,7 @@
  * Base64 (RFC 4648, section 4) from bytes to bytes. Node's own conversions go by way of a string, and a string with a
  * key in it cannot be wiped.
  */
-import { ownBytes } from '../../base/bytes.ts';
+import { ownBytes } from '../base/bytes.ts';
 
 const alphabet = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/');
 const padding = 0x3d;

@@ -6,7 +6,7 @@
  *
  * Nothing but the insides of those strings is written to. An empty one stays empty and is no secret.
  */
-import { ownBytes } from '../../base/bytes.ts';
+import { ownBytes } from '../base/bytes.ts';
 
 /** What was read. Whoever has it owns the secrets: bytes as they stood between the quotes, escapes undone. */
 export interface MaskedJson {
