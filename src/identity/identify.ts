@@ -3,10 +3,15 @@ import type { Caller } from '../base/caller.ts';
 import { KeyproxyError } from '../base/errors.ts';
 
 /**
- * Tells the caller of one call from its connection's and from its metadata `authorization`. Throws, or rejects with,
- * `CALLER_UNAUTHENTICATED` or `CALLER_UNVERIFIABLE`.
+ * Tells the caller of one call from its connection's and from its metadata `authorization`. `origin` is what that stood
+ * in: an object that calls share has the same token each time. Throws, or rejects with, `CALLER_UNAUTHENTICATED` or
+ * `CALLER_UNVERIFIABLE`.
  */
-export type Identify = (connection: Caller, authorization: string | undefined) => Caller | Promise<Caller>;
+export type Identify = (
+  connection: Caller,
+  authorization: string | undefined,
+  origin?: object,
+) => Caller | Promise<Caller>;
 
 /** The scheme of RFC 6750 section 2.1; its name has no case (RFC 9110 section 11.1). */
 const scheme = 'bearer ';
@@ -16,10 +21,10 @@ const scheme = 'bearer ';
  * connection's caller counts.
  */
 export function identifyByToken(
-  callerOf: (token: string) => Caller | Promise<Caller>,
+  callerOf: (token: string, origin?: object) => Caller | Promise<Caller>,
   { isNeeded }: { readonly isNeeded: boolean },
 ): Identify {
-  return (connection, authorization) => {
+  return (connection, authorization, origin) => {
     if (authorization === undefined) {
       if (!isNeeded) return connection;
       throw unauthenticated('send "authorization: Bearer TOKEN" in the metadata, with a service account\'s token');
@@ -28,7 +33,7 @@ export function identifyByToken(
     if (authorization.slice(0, scheme.length).toLowerCase() !== scheme || token === '') {
       throw unauthenticated('the metadata "authorization" must be "Bearer TOKEN"');
     }
-    return callerOf(token);
+    return callerOf(token, origin);
   };
 }
 

@@ -28,6 +28,8 @@ export class RememberedTokens implements Disposable {
   readonly #parts: TokenParts;
   readonly #callers = new TokenMemory<Caller>(mostCallers);
   readonly #failures = new TokenMemory<KeyproxyError>(mostFailures);
+  /** Names of the tokens of origins that came before. */
+  readonly #names = new WeakMap<object, string>();
   /** Checks under way: many calls with one new token are one check. */
   readonly #checks = new Map<string, Promise<Caller>>();
 
@@ -36,10 +38,9 @@ export class RememberedTokens implements Disposable {
   }
 
   /** Who the bearer is; see `TokenCallers`. */
-  callerOf(token: string): Caller | Promise<Caller> {
+  callerOf(token: string, origin?: object): Caller | Promise<Caller> {
     const { clock, keys } = this.#parts;
-    if (token.length > longestToken) throw new KeyproxyError('CALLER_UNAUTHENTICATED', { detail: tooLong });
-    const name = hash('sha256', token, 'base64');
+    const name = (origin && this.#names.get(origin)) ?? this.#nameOf(token, origin);
     const known = this.#callers.get(name, clock.now());
     if (known !== undefined && keys.current !== undefined) return known;
     const failure = this.#failures.get(name, clock.monotonic());
@@ -56,6 +57,13 @@ export class RememberedTokens implements Disposable {
   [Symbol.dispose](): void {
     this.#parts.keys[Symbol.dispose]();
     this.forget();
+  }
+
+  #nameOf(token: string, origin: object | undefined): string {
+    if (token.length > longestToken) throw new KeyproxyError('CALLER_UNAUTHENTICATED', { detail: tooLong });
+    const name = hash('sha256', token, 'base64');
+    if (origin !== undefined) this.#names.set(origin, name);
+    return name;
   }
 
   #start(name: string, token: string): Promise<Caller> {

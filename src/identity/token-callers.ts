@@ -29,8 +29,9 @@ export interface TokenCallers extends Disposable {
   /**
    * Who the bearer is: at once where the same token was checked before and is not over, else a promise. Throws or
    * rejects with `CALLER_UNAUTHENTICATED`, or with `CALLER_UNVERIFIABLE` where the issuer's keys cannot be had.
+   * `origin`: an object that comes with the same token each time, so that the token need not be looked at again.
    */
-  callerOf(token: string): Caller | Promise<Caller>;
+  callerOf(token: string, origin?: object): Caller | Promise<Caller>;
 }
 
 /** Opens the door for tokens. The keys are asked for once; an issuer that does not answer does not stop the start. */

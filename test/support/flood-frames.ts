@@ -100,11 +100,14 @@ export const [post, get] = [Buffer.of(0x83, 0x86), Buffer.of(0x82, 0x84, 0x86)];
 /** The static table's indexes of names. */
 export const names = { authority: 1, path: 4, contentType: 31 } as const;
 
-/** The message of an `Encrypt` for the tenant `demo`, with gRPC's prefix. */
-export function encryptMessage(plaintextLength: number): Buffer {
+/**
+ * The message of an `Encrypt` for the tenant `demo`, or another, with gRPC's prefix; it is one of a `Decrypt` as well, of
+ * what is no ciphertext.
+ */
+export function encryptMessage(plaintextLength: number, tenant = 'demo'): Buffer {
   const message = Buffer.concat([
-    Buffer.of(0x0a, 4),
-    Buffer.from('demo'),
+    Buffer.of(0x0a, tenant.length),
+    Buffer.from(tenant),
     Buffer.of(0x12),
     varint(plaintextLength),
     Buffer.alloc(plaintextLength, 'x'),

@@ -52,8 +52,15 @@ export async function floodScene(): Promise<FloodScene> {
   await using parts = new AsyncDisposableStack();
   const folder = parts.use(await temporaryFolder());
   const file = join(folder.path, 'memory');
-  const daemon = parts.use(await startDaemon({ env: recordMemory(file), hardening: 'none' }));
-  const elsewhere = parts.use(await startDaemon());
+  const daemon = parts.use(
+    await startDaemon({
+      env: { ...recordMemory(file), KEYPROXY_AUDIT_PATH: join(folder.path, 'audit.jsonl') },
+      hardening: 'none',
+    }),
+  );
+  const elsewhere = parts.use(
+    await startDaemon({ env: { KEYPROXY_AUDIT_PATH: join(folder.path, 'other.jsonl') }, hardening: 'none' }),
+  );
   const neighbour = parts.use(await startNeighbour(daemon.socket));
   await neighbour.calls({ rate: 500, seconds: 1 });
   const owned = parts.move();

@@ -51,14 +51,16 @@ export interface Flood {
 const calls = { path: '/keyproxy.v1.KeyProxy/Encrypt', from: 3 } as const;
 
 /** A call's fields: the first one fills the server's header table, the others are a byte each. */
-const firstFields = Buffer.concat([
-  post,
-  inserted(names.path, calls.path),
-  inserted(names.authority, 'localhost'),
-  inserted(names.contentType, 'application/grpc'),
-  inserted('te', 'trailers'),
-  inserted('keyproxy-request', 'true'),
-]);
+const fieldsOf = (path: string) =>
+  Buffer.concat([
+    post,
+    inserted(names.path, path),
+    inserted(names.authority, 'localhost'),
+    inserted(names.contentType, 'application/grpc'),
+    inserted('te', 'trailers'),
+    inserted('keyproxy-request', 'true'),
+  ]);
+const firstFields = fieldsOf(calls.path);
 const nextFields = Buffer.concat([post, ...[66, 65, 64, 63, 62].map(indexed)]);
 const headers = (stream: number, fields: Buffer, flags: number = flag.endHeaders) =>
   frame({ type: types.headers, flags, stream }, fields);
@@ -120,6 +122,8 @@ const resets = 'too many streams were reset';
 const cut = (...words: string[]): FloodEnd => ({ words, afterSeconds: 0 });
 /** Of streams that are refused, whichever frame of theirs is the one too many. */
 const refused = cut('too many mistakes', 'too many frames for streams that were reset');
+/** What is no ciphertext of the other tenant's: the neighbour's budget is its own. */
+const garbage = encryptMessage(64, 'demo-2');
 /** What most floods have in common. */
 const usual = { connections: 4, isReading: true, heldMiB: 8 } as const;
 
@@ -227,6 +231,22 @@ export const floods: readonly Flood[] = [
     opening: firstCall,
     piece: newStreams(2_000, (stream) => [headers(stream, nextFields), data(stream, begun)]),
     end: refused,
+  },
+  {
+    name: 'decryptions that fail',
+    // The audit's entries of calls that are refused gather, too.
+    ...{ ...usual, heldMiB: 24 },
+    opening: Buffer.concat([headers(1, fieldsOf('/keyproxy.v1.KeyProxy/Decrypt')), data(1, garbage, flag.endStream)]),
+    piece: newStreams(64, (stream) => call(stream, garbage)),
+    end: { words: [] },
+  },
+  {
+    name: 'more connections than there may be',
+    ...{ ...usual, connections: 1_100, heldMiB: 0.1 },
+    opening: Buffer.alloc(0),
+    piece: () => undefined,
+    // Those beyond the bound are closed at once, and come again.
+    end: { words: [''] },
   },
 ];
 

@@ -1,4 +1,7 @@
-/** How the AWS SDK is made to talk: no retries and no time limits of its own making, connections that stay open. */
+/**
+ * How the AWS SDK is made to talk: no retries and no time limits of its own making, connections that stay open and
+ * overwrite what they have read.
+ */
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { AwsIdentity } from './identity.ts';
@@ -13,8 +16,8 @@ const idleMs = 60_000;
 
 /** The open connections of one client or of several. Disposing of them closes those that are idle. */
 export class AwsConnections implements Disposable {
-  readonly #http = new HttpAgent({ keepAlive: true, maxSockets, timeout: idleMs });
-  readonly #https = new HttpsAgent({ keepAlive: true, maxSockets, timeout: idleMs });
+  readonly #http = wiping(new HttpAgent({ keepAlive: true, maxSockets, timeout: idleMs }));
+  readonly #https = wiping(new HttpsAgent({ keepAlive: true, maxSockets, timeout: idleMs }));
 
   /**
    * Settings for a client of the SDK. Without `throwOnRequestTimeout` a request that is over its time only causes a
@@ -38,6 +41,22 @@ export class AwsConnections implements Disposable {
     this.#http.destroy();
     this.#https.destroy();
   }
+}
+
+/**
+ * Has an agent's connections overwrite what they have read: answers hold data keys. Node's parser has copied by then what
+ * it hands on, since it works while the event is told.
+ */
+function wiping<A extends HttpAgent>(agent: A): A {
+  const create = agent.createConnection;
+  agent.createConnection = (...args) => {
+    const socket = create.apply(agent, args);
+    socket?.on('data', (chunk: unknown) => {
+      if (chunk instanceof Uint8Array) process.nextTick(() => chunk.fill(0));
+    });
+    return socket;
+  };
+  return agent;
 }
 
 /**

@@ -122,7 +122,8 @@ function asCaller<T>(
 ): Promise<T> {
   if (identify === undefined || method.exempt) return run(call.caller);
   try {
-    const caller = identify(call.caller, call.headers.find(({ name }) => name === 'authorization')?.value);
+    const { headers } = call;
+    const caller = identify(call.caller, headers.find(({ name }) => name === 'authorization')?.value, headers);
     return caller instanceof Promise ? caller.then(run) : run(caller);
   } catch (error) {
     return Promise.reject(error);
