@@ -12,6 +12,8 @@ export interface Copy {
   readonly form: Form;
   /** What the kernel calls the mapping that it is in: `[heap]` (malloc's), `[stack]`, nothing where it has no name. */
   readonly mapping: string;
+  /** What stands right before it, characters that cannot be printed as dots: it tells whose copy it is. */
+  readonly before: string;
 }
 
 interface Piece {
@@ -96,10 +98,21 @@ class Search {
       if (candidates === undefined) continue;
       for (const { secret, form, bytes: piece, offset } of candidates) {
         if (!standsAt(bytes, at, piece)) continue;
-        this.#copies[secret]?.set(`${form} ${address + at - offset}`, { form, mapping });
+        const begin = at - offset;
+        const copies = this.#copies[secret];
+        const key = `${form} ${address + begin}`;
+        if (copies?.has(key) === false) copies.set(key, { form, mapping, before: printable(bytes, begin) });
       }
     }
   }
+}
+
+/** Characters before a copy that are told. */
+const shownBefore = 40;
+
+function printable(bytes: Buffer, end: number): string {
+  const before = bytes.subarray(Math.max(0, end - shownBefore), Math.max(0, end));
+  return before.toString('latin1').replaceAll(/[^\x20-\x7e]/g, '.');
 }
 
 function standsAt(bytes: Buffer, at: number, piece: Buffer): boolean {

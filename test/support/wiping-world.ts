@@ -1,5 +1,6 @@
 /** A daemon with one customer, as operators start it: hardened by itself, with a policy and the whole audit log. */
 import { readFile, rm } from 'node:fs/promises';
+import { Agent } from 'node:https';
 import { join } from 'node:path';
 import { DecryptCommand, KMSClient } from '@aws-sdk/client-kms';
 import type { EncryptedDataKey } from '../../src/base/encrypted-data-key.ts';
@@ -7,6 +8,7 @@ import type { EncryptionContext } from '../../src/base/encryption-context.ts';
 import { openLocalKey } from '../../src/kms/local/open.ts';
 import { startAwsSimulator } from '../simulators/aws/server.ts';
 import { awsFolder, startAwsDaemon } from './aws-tenant.ts';
+import { makeAuthority } from './certificates.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { type DaemonFolder, daemonFolder, localTenant } from './daemon-folder.ts';
 
@@ -40,16 +42,20 @@ export function wipingWorld(provider: WipingProvider, transport: 'native' | 'grp
 
 async function awsWorld(transport: string): Promise<WipingWorld> {
   await using stack = new AsyncDisposableStack();
-  const aws = stack.use(await startAwsSimulator());
+  const authority = await makeAuthority();
+  const aws = stack.use(await startAwsSimulator({ tls: await authority.issue() }));
   const key = aws.createKey();
   const { accessKeyId, secretAccessKey } = aws.createUser({ name: 'witness' });
   const client = new KMSClient({
     ...{ endpoint: aws.endpoint, region: 'us-east-1', credentials: { accessKeyId, secretAccessKey } },
+    requestHandler: { httpsAgent: new Agent({ ca: authority.ca }) },
   });
   stack.defer(() => client.destroy());
   const folder = stack.use(await awsFolder(aws, [{ id: tenant_id, keyArn: key.arn, more: settings }]));
   await finish(folder, transport);
-  const daemon = stack.use(await startAwsDaemon(aws, folder, quiet, { hardening }));
+  await folder.write('ca.pem', authority.ca);
+  const trust = { NODE_EXTRA_CA_CERTS: join(folder.path, 'ca.pem') };
+  const daemon = stack.use(await startAwsDaemon(aws, folder, { ...quiet, ...trust }, { hardening }));
   const started = stack.move();
   return {
     daemon,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseMasked } from '../../../../src/kms/vault/masked-json.ts';
+import { parseMasked } from '../../../src/kms/masked-json.ts';
 
 const names = new Set(['plaintext', 'client_token']);
 

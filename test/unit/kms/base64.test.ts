@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { base64Length, decodeBase64, writeBase64 } from '../../../../src/kms/vault/base64.ts';
+import { base64Length, decodeBase64, writeBase64 } from '../../../src/kms/base64.ts';
 
 function encoded(bytes: Uint8Array): string {
   const target = Buffer.alloc(base64Length(bytes.length) + 4, 0x21);
