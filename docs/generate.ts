@@ -7,9 +7,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { errorTable, type Fault } from '../src/base/errors.ts';
+import { verbs } from '../src/base/verb.ts';
 import { configurationTables } from '../src/config/reference.ts';
 import { evictionReasons } from '../src/dek/key-cache.ts';
-import { verbs } from '../src/base/verb.ts';
 import { createMetrics, maxTenantLabels, otherTenants } from '../src/telemetry/metrics.ts';
 
 const root = resolve(import.meta.dirname, '..');

@@ -1,6 +1,5 @@
 /** What the policy says to one question, for whoever writes it. */
 
-import { callerNames } from '../base/caller.ts';
 import { isTenantId, tenantIdRule } from '../base/ids.ts';
 import { isVerb, verbs } from '../base/verb.ts';
 import type { PolicySource } from '../config/daemon-file.ts';
@@ -32,9 +31,9 @@ export async function testAccess(question: AccessQuestion, source: PolicySource)
   if (!isTenantId(tenant)) return unclear(`TENANT is no tenant_id; it is ${tenantIdRule}`);
   if (!isVerb(operation)) return unclear(`OPERATION is one of ${verbs.join(', ')}`);
   const policy = new Policy(await rulesOf(source));
-  const rule = policy.ruleFor(callerNames(caller), tenant, operation);
+  const rule = policy.ruleFor(caller, tenant, operation);
   if (rule !== undefined) return { kind: 'allowed', rule: rule + 1 };
-  const others = policy.verbsFor(caller, tenant);
+  const others = policy.rightsOf(caller)(tenant);
   const why =
     others.size === 0
       ? 'no rule has this caller and this tenant'

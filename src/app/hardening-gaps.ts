@@ -1,8 +1,9 @@
 /**
- * What a process is short of being hardened: asked of the process itself, so that neither a variable nor an option that
- * somebody sets can make it look hardened.
+ * What a process is short of being hardened: asked of the process itself, and of what Node was given at its start, which
+ * holds in a process that nobody replaced. It may do less than it needs: then what it cannot do fails.
  */
-import type { Needs } from './hardening-flags.ts';
+import { hardenedFlags, type Needs } from './hardening-flags.ts';
+import { inherited } from './hardening-inherited.ts';
 
 /** The parts of `process` that tell. */
 export type Restrained = Pick<NodeJS.Process, 'env' | 'execArgv'> & {
@@ -31,5 +32,7 @@ const rows: readonly Row[] = [
 
 /** The gaps of a process, none where it is hardened. */
 export function gapsOf(process: Restrained, needs: Needs): string[] {
-  return rows.filter(([, isThere]) => isThere(process, needs)).map(([gap]) => gap);
+  const open = rows.filter(([, isThere]) => isThere(process, needs)).map(([gap]) => gap);
+  const { dropped } = inherited(process, hardenedFlags(needs));
+  return [...open, ...dropped.map((name) => `Node was given ${name}`)];
 }

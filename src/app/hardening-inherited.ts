@@ -4,7 +4,10 @@
  * it loads code, opens a debugger, or writes memory, profiles or traces to files.
  */
 
-/** What is taken over, and the names of what is not; values are not told, they may be anything. */
+/**
+ * What is taken over, and the names of what is not. Values are not told, they may be anything, but for those of
+ * permissions: folders.
+ */
 export interface Inherited {
   /** Options for the command line. */
   readonly options: readonly string[];
@@ -45,27 +48,39 @@ const keptOptions: ReadonlySet<string> = new Set([
   '--stack-trace-limit',
 ]);
 
-/** Variables of Node's own that are kept. */
+/** Variables that are kept: Node's own, and those that only look like it. */
 const keptVariables: ReadonlySet<string> = new Set([
   'NODE_ENV',
   'NODE_EXTRA_CA_CERTS',
   'NODE_NO_WARNINGS',
   'NODE_USE_ENV_PROXY',
   'NODE_USE_SYSTEM_CA',
+  // Set by Node's official image (nodejs/docker-node).
+  'NODE_VERSION',
+  // What many pods call the name and the address of their machine.
+  'NODE_NAME',
+  'NODE_IP',
 ]);
 
-/** Sorts the options and variables of a process. Variables that are not Node's are all taken over. */
-export function inherited(process: {
-  readonly execArgv: readonly string[];
-  readonly env: Readonly<Record<string, string | undefined>>;
-}): Inherited {
+/**
+ * Sorts the options and variables of a process. Variables that are not Node's are all taken over; options that are among
+ * `flags`, and permissions to read, are neither taken over nor dropped, as the successor has its own.
+ */
+export function inherited(
+  process: {
+    readonly execArgv: readonly string[];
+    readonly env: Readonly<Record<string, string | undefined>>;
+  },
+  flags: readonly string[] = [],
+): Inherited {
   const options: string[] = [];
   const dropped: string[] = [];
   const given = [...groups(wordsOf(process.env['NODE_OPTIONS'] ?? '')), ...groups(process.execArgv)];
   for (const group of given) {
-    const name = nameOf(group);
+    const { name, text } = optionOf(group);
+    if (flags.includes(text) || name === '--allow-fs-read') continue;
     if (keptOptions.has(name)) options.push(...group);
-    else dropped.push(name);
+    else dropped.push(name.startsWith('--allow-') ? text : name);
   }
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
@@ -86,9 +101,11 @@ function groups(words: readonly string[]): string[][] {
   return found;
 }
 
-function nameOf([option = '']: readonly string[]): string {
-  const [name = ''] = option.split('=');
-  return name.replaceAll('_', '-');
+/** The option's name, and all of it, as `hardenedFlags` would write it. */
+function optionOf(group: readonly string[]): { name: string; text: string } {
+  const [given = '', ...value] = group.join('=').split('=');
+  const name = given.replaceAll('_', '-');
+  return { name, text: [name, ...value].join('=') };
 }
 
 /** Takes `NODE_OPTIONS` apart as Node does: at spaces, outside of double quotes, in which `\` frees what follows it. */

@@ -2,11 +2,15 @@
 import { readFile } from 'node:fs/promises';
 import { createLog } from '../telemetry/log.ts';
 import { coreDumpsOf } from './hardening-cores.ts';
-import type { Needs } from './hardening-flags.ts';
 
 /** Why a process is as it is. */
 export type Hardening =
-  | { readonly kind: 'hardened'; readonly needs: Needs }
+  | {
+      readonly kind: 'hardened';
+      /** The folders that it can write to. */
+      readonly writable: readonly string[];
+      readonly nativeModules: boolean;
+    }
   /** Somebody asked for it. */
   | { readonly kind: 'switched off'; readonly gaps: readonly string[] }
   /** It could not be helped. */
@@ -16,14 +20,12 @@ export type Hardening =
 export async function reportHardening(level: string, hardening: Hardening): Promise<void> {
   const log = createLog(level);
   switch (hardening.kind) {
-    case 'hardened': {
-      const { writable, nativeModules } = hardening.needs;
-      log.info({ writable }, 'the process is hardened');
-      if (nativeModules) {
+    case 'hardened':
+      log.info({ writable: hardening.writable }, 'the process is hardened');
+      if (hardening.nativeModules) {
         log.warn('peer_credentials loads a native module, which could go around the permission model');
       }
       break;
-    }
     case 'switched off':
       log.warn(
         { open: hardening.gaps },

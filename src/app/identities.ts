@@ -62,15 +62,15 @@ export class Identities implements Disposable {
   #identify(modes: readonly IdentityMode[]): Identify {
     const tokens = this.#tokens;
     if (tokens === undefined) throw new Error('tokens are not open');
-    const judge = identifyByToken((token, origin) => tokens.callerOf(token, origin), { isNeeded: modes.length === 1 });
+    const judge = identifyByToken(tokens, { isNeeded: modes.length === 1 });
     const told = (error: unknown): never => {
       const { reason } = KeyproxyError.from(error);
       this.#events.callRefused(reason);
       throw error;
     };
-    return (connection, authorization, origin) => {
+    return (connection, fields) => {
       try {
-        const caller = judge(connection, authorization, origin);
+        const caller = judge(connection, fields);
         return caller instanceof Promise ? caller.catch(told) : caller;
       } catch (error) {
         return told(error);

@@ -38,8 +38,8 @@ export class PolicyInForce {
     return new PolicyInForce(source, policyFrom(text, source.path), text);
   }
 
-  /** What the caller may do for the tenant. */
-  readonly access: AccessRule = (caller, tenant) => this.#policy.verbsFor(caller, tenant);
+  /** What a caller may do, by the policy as it is now. */
+  readonly access: AccessRule = (caller) => this.#policy.rightsOf(caller);
 
   /** Follows the file until the watch is disposed of. */
   watch(options: PolicyWatchOptions): Disposable {

@@ -93,6 +93,8 @@ class Log implements AuditLog {
   readonly #writer: ChainWriter;
   readonly #number: LineNumber;
   readonly #subjects: FormCache<CallForms>;
+  /** The same by the object, where somebody asks with the same one again. */
+  readonly #forms = new WeakMap<AuditSubject, CallForms>();
   readonly #keys = new FormCache(mostKeys, outcomeForms);
   readonly #keyless = outcomeForms();
   readonly #stamp = Buffer.alloc(24);
@@ -115,20 +117,20 @@ class Log implements AuditLog {
     return { written, refused: this.#refused, lost, blocks, bytes, waitingBytes, isFailing };
   }
 
-  begin({ caller, tenant, operation }: AuditSubject): AuditTicket {
+  begin(subject: AuditSubject): AuditTicket {
     const { refusal } = this.#writer;
     if (refusal !== undefined) {
       this.#refused += 1;
       throw refusal;
     }
-    const forms = this.#subjects.get(caller, tenant, operation);
+    const forms = this.#formsOf(subject);
     this.#calls += 1;
     return new Ticket(this, { forms, call: this.#calls, begun: this.#add(forms.begin, this.#calls) });
   }
 
-  note({ caller, tenant, operation }: AuditSubject, outcome: AuditOutcome): Promise<void> {
+  note(subject: AuditSubject, outcome: AuditOutcome): Promise<void> {
     this.#calls += 1;
-    return this.end(this.#subjects.get(caller, tenant, operation), this.#calls, outcome);
+    return this.end(this.#formsOf(subject), this.#calls, outcome);
   }
 
   end(forms: CallForms, call: number, outcome: AuditOutcome): Promise<void> {
@@ -137,6 +139,15 @@ class Log implements AuditLog {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#writer[Symbol.asyncDispose]();
+  }
+
+  #formsOf(subject: AuditSubject): CallForms {
+    let forms = this.#forms.get(subject);
+    if (forms === undefined) {
+      forms = this.#subjects.get(subject.caller, subject.tenant, subject.operation);
+      this.#forms.set(subject, forms);
+    }
+    return forms;
   }
 
   #add(form: LineForm, call: number, outcome?: AuditOutcome): Promise<void> {

@@ -29,6 +29,12 @@ export class Allowance {
     return true;
   }
 
+  /** Takes one that was spent already: it may leave a debt, as large as the allowance at most. */
+  owe(now: number): void {
+    this.#comeBack(now);
+    this.#left = Math.max(this.#left - 1, -this.#most);
+  }
+
   /** Whether there is one to take. */
   has(now: number): boolean {
     this.#comeBack(now);

@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { hardenedFlags, needsOf, socketFoldersOf } from '../app/hardening-flags.ts';
-import { gapsOf } from '../app/hardening-gaps.ts';
+import { gapsOf, type Restrained } from '../app/hardening-gaps.ts';
 import { inherited } from '../app/hardening-inherited.ts';
 import type { Hardening } from '../app/hardening-report.ts';
 import type { DaemonConfig } from '../config/daemon-file.ts';
@@ -20,6 +20,9 @@ type HardenedProcess = Pick<
 export interface HardenedTerminal extends Terminal {
   readonly process?: HardenedProcess;
 }
+
+const ownFlags =
+  'Node replaces no process that has permissions of its own; start it without any, or with exactly the flags in the threat model';
 
 /** What nobody but this user may do with a file that the process makes. */
 const ownerOnly = 0o077;
@@ -40,24 +43,27 @@ export async function harden(
   maskFiles(process, config);
   const needs = needsOf(config);
   const gaps = gapsOf(process, needs);
-  if (gaps.length === 0) return { kind: 'hardened', needs };
-  if (!isWanted) return { kind: 'switched off', gaps };
-  if (process.permission !== undefined || process.execArgv.includes('--permission')) {
-    return { kind: 'incomplete', gaps, reason: 'Node was started with permissions of its own; start it without' };
+  if (gaps.length === 0) {
+    const writable = needs.writable.filter((folder) => process.permission.has('fs.write', folder));
+    return { kind: 'hardened', ...needs, writable };
   }
-  const { dropped, ...kept } = inherited(process);
+  if (!isWanted) return { kind: 'switched off', gaps };
+  if (!isReplaceable(process)) return { kind: 'incomplete', gaps, reason: ownFlags };
+  const flags = hardenedFlags(needs);
+  const { dropped, ...kept } = inherited(process, flags);
   if (dropped.length > 0) await onDrop(dropped);
   const [, program = '', ...args] = process.argv;
   try {
-    process.execve?.(
-      process.execPath,
-      [process.execPath, ...hardenedFlags(needs), ...kept.options, program, ...args],
-      kept.env,
-    );
+    process.execve?.(process.execPath, [process.execPath, ...flags, ...kept.options, program, ...args], kept.env);
   } catch {
     // It is as if there were no such call.
   }
   return { kind: 'incomplete', gaps, reason: 'this system has no call by which Node could replace its process' };
+}
+
+/** Whether Node lets it: under the permission model that is to start a program. A successor has not that permission. */
+function isReplaceable({ permission, execArgv }: Pick<Restrained, 'permission' | 'execArgv'>): boolean {
+  return permission === undefined ? !execArgv.includes('--permission') : permission.has('child');
 }
 
 /** Folders of sockets come first: who may open a socket must be able to reach it. A failure is told when one is bound. */

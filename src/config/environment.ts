@@ -101,6 +101,12 @@ export function overlayEnvironment(
   for (const variable of Object.keys(env)) {
     if (!variable.startsWith(prefix) || names.includes(variable) || foreign.test(variable)) continue;
     const near = nearestName(variable, names);
+    if (variable.startsWith('KEYPROXY_POLICY')) {
+      // Whoever means to set a policy must not run without one.
+      const message = 'is unknown; the policy is set by KEYPROXY_POLICY';
+      collector.problem({ file: environmentFile, line: 0, path: variable, message });
+      continue;
+    }
     const advice = near === undefined ? `known are ${names.join(', ')}` : `did you mean ${near}?`;
     collector.warning({ file: environmentFile, line: 0, path: variable, message: `is unknown and ignored; ${advice}` });
   }

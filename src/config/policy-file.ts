@@ -9,9 +9,9 @@ import { readYaml } from './yaml-tree.ts';
 /** The forms of a caller's name. In each `*` stands for any run of characters but `:` and `/`. */
 const callerForms = [
   { example: 'socket', pattern: /^socket$/ },
-  { example: 'socket:uid=1000', pattern: /^socket:uid=(\d{1,10}|\*)$/ },
-  { example: 'socket:gid=1000', pattern: /^socket:gid=(\d{1,10}|\*)$/ },
-  { example: 'socket:uid=1000,gid=1000', pattern: /^socket:uid=(\d{1,10}|\*),gid=(\d{1,10}|\*)$/ },
+  { example: 'socket:uid=1000', pattern: /^socket:uid=(0|[1-9]\d{0,9}|\*)$/ },
+  { example: 'socket:gid=1000', pattern: /^socket:gid=(0|[1-9]\d{0,9}|\*)$/ },
+  { example: 'socket:uid=1000,gid=1000', pattern: /^socket:uid=(0|[1-9]\d{0,9}|\*),gid=(0|[1-9]\d{0,9}|\*)$/ },
   { example: 'anonymous', pattern: /^anonymous$/ },
   {
     example: 'system:serviceaccount:NAMESPACE:NAME',

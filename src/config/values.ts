@@ -42,7 +42,11 @@ export function oneOrMore<T>(item: Shape<T>): Shape<readonly T[]> {
   return {
     type: `${item.type}; or a list of them`,
     read(place) {
-      if (place.tree.kind === 'list') return many.read(place);
+      if (place.tree.kind === 'list') {
+        if (place.tree.items.length > 0) return many.read(place);
+        place.report.problem(place.at, place.path, `is empty; it must be ${item.type}, or a list of them`);
+        return undefined;
+      }
       const value = item.read(place);
       return value === undefined ? undefined : [value];
     },

@@ -3,15 +3,19 @@
  * patterns matches one of the caller's names.
  */
 import { type Caller, callerNames } from '../base/caller.ts';
-import type { TenantId } from '../base/ids.ts';
 import { type Verb, verbs } from '../base/verb.ts';
+import { type Pattern, patternOf } from './pattern.ts';
 
-/** One rule. In patterns `*` stands for any run of characters but `:` and `/`, and `*` alone for everything. */
+/** One rule. In patterns `*` stands for any run of characters but `:` and `/`, and alone for everything. */
 export interface PolicyRule {
+  /** `*` alone is every caller that has a name of its own: those who are anonymous have to be named. */
   readonly callers: readonly string[];
   readonly tenants: readonly string[];
   readonly operations: readonly (Verb | '*')[];
 }
+
+/** What one caller may do for a tenant, whether or not there is such a tenant. */
+export type Rights = (tenant: string) => ReadonlySet<Verb>;
 
 interface CompiledRule {
   readonly callers: readonly Pattern[];
@@ -19,45 +23,38 @@ interface CompiledRule {
   readonly verbs: ReadonlySet<Verb>;
 }
 
-type Pattern = (name: string) => boolean;
-
 export class Policy {
   readonly #rules: readonly CompiledRule[];
 
   constructor(rules: readonly PolicyRule[]) {
     this.#rules = rules.map((rule) => ({
-      callers: rule.callers.map(patternOf),
-      tenants: rule.tenants.map(patternOf),
+      callers: rule.callers.map((text) => (text === '*' ? isNamed : patternOf(text))),
+      tenants: rule.tenants.map((text) => (text === '*' ? () => true : patternOf(text))),
       verbs: new Set(rule.operations.flatMap((name) => (name === '*' ? verbs : [name]))),
     }));
   }
 
-  /** What the caller may do for the tenant, whether or not there is such a tenant. */
-  verbsFor(caller: Caller, tenant: TenantId): ReadonlySet<Verb> {
-    return new Set(this.#rulesFor(callerNames(caller), tenant).flatMap((rule) => [...rule.verbs]));
+  /** What the caller may do: the rules that are not for it are not looked at again. */
+  rightsOf(caller: Caller): Rights {
+    const own = this.#rulesFor(callerNames(caller));
+    return (tenant) => new Set(own.filter((rule) => isFor(rule, tenant)).flatMap((rule) => [...rule.verbs]));
   }
 
-  /** The first rule that allows it, counted from 0; undefined where none does. `names` are those of one caller. */
-  ruleFor(names: readonly string[], tenant: string, verb: Verb): number | undefined {
-    const rule = this.#rulesFor(names, tenant).find((each) => each.verbs.has(verb));
+  /** The first rule that allows it, counted from 0; undefined where none does. */
+  ruleFor(caller: Caller, tenant: string, verb: Verb): number | undefined {
+    const rule = this.#rulesFor(callerNames(caller)).find((each) => isFor(each, tenant) && each.verbs.has(verb));
     return rule && this.#rules.indexOf(rule);
   }
 
-  #rulesFor(names: readonly string[], tenant: string): CompiledRule[] {
-    return this.#rules.filter(
-      (rule) => rule.callers.some((matches) => names.some(matches)) && rule.tenants.some((matches) => matches(tenant)),
-    );
+  #rulesFor(names: readonly string[]): CompiledRule[] {
+    return this.#rules.filter((rule) => rule.callers.some((matches) => names.some(matches)));
   }
 }
 
-function patternOf(text: string): Pattern {
-  if (text === '*') return () => true;
-  if (!text.includes('*')) return (name) => name === text;
-  const source = text.split('*').map(literally).join('[^:/]*');
-  const expression = new RegExp(`^${source}$`, 'u');
-  return (name) => expression.test(name);
+function isNamed(name: string): boolean {
+  return name !== 'anonymous';
 }
 
-function literally(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+function isFor(rule: CompiledRule, tenant: string): boolean {
+  return rule.tenants.some((matches) => matches(tenant));
 }

@@ -37,6 +37,14 @@ export class RememberedTokens implements Disposable {
     this.#parts = parts;
   }
 
+  /** Who the bearer is that came with this origin before; see `TokenCallers`. */
+  known(origin: object): Caller | undefined {
+    const { clock, keys } = this.#parts;
+    const name = this.#names.get(origin);
+    if (name === undefined || keys.current === undefined) return undefined;
+    return this.#callers.get(name, clock.now());
+  }
+
   /** Who the bearer is; see `TokenCallers`. */
   callerOf(token: string, origin?: object): Caller | Promise<Caller> {
     const { clock, keys } = this.#parts;

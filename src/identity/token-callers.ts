@@ -26,6 +26,8 @@ export interface TokenCallersOptions {
 
 /** Knows callers by their tokens. Disposing of it forgets all, and ends the renewal of the issuer's keys. */
 export interface TokenCallers extends Disposable {
+  /** Who the token is of that this origin came with before; undefined where none did, or it is over. */
+  known(origin: object): Caller | undefined;
   /**
    * Who the bearer is: at once where the same token was checked before and is not over, else a promise. Throws or
    * rejects with `CALLER_UNAUTHENTICATED`, or with `CALLER_UNVERIFIABLE` where the issuer's keys cannot be had.

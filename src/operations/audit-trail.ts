@@ -30,12 +30,18 @@ export interface AuditTrail {
 
 const written = Promise.resolve();
 
+/** What an answer stands on: a key that may be withdrawn at any moment. */
+export interface Foundation {
+  /** Throws the public failure where it has been since the request began. */
+  confirm(): void;
+}
+
 /** What one call leaves in the audit, and what it learns on its way for that. */
 export class CallRecord {
-  /** Of the call to the key service, where there was one. */
-  readonly note: ProviderNote = {};
   readonly #trail: AuditTrail;
   readonly #subject: Subject;
+  #note: ProviderNote | undefined;
+  readonly #foundations: Foundation[] = [];
   /** Absent where only failures are recorded. */
   readonly #ticket: Ticket | undefined;
 
@@ -46,13 +52,30 @@ export class CallRecord {
     this.#ticket = isFull ? trail.begin(subject) : undefined;
   }
 
+  /** Takes how the key service calls its request. */
+  get note(): ProviderNote {
+    this.#note ??= {};
+    return this.#note;
+  }
+
+  /** The answer stands on this, which is looked at now and again before it leaves. Throws the public failure. */
+  standsOn(foundation: Foundation): void {
+    foundation.confirm();
+    this.#foundations.push(foundation);
+  }
+
+  /** The last look, when the outcome has been written: that takes its time. Throws the public failure. */
+  confirm(): void {
+    for (const foundation of this.#foundations) foundation.confirm();
+  }
+
   /** Nothing leaves for a key service before this resolves. */
   begun(): Promise<void> {
     return this.#ticket?.begun() ?? written;
   }
 
   succeeded(key: KeyInfo): Promise<void> {
-    return this.#ticket?.end({ outcome: 'ok', key, providerRequestId: this.note.requestId }) ?? written;
+    return this.#ticket?.end({ outcome: 'ok', key, providerRequestId: this.#note?.requestId }) ?? written;
   }
 
   /** `providerRequestId`: of the answer that was the failure. */

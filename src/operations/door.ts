@@ -44,7 +44,7 @@ export function verb<Request extends { readonly tenantId: string }, Answer exten
     const now = engine.clock.monotonic();
     const standing = engine.standings.of(caller, id, now);
     const subject = standing.subjects[name];
-    if (standing.permitted?.has(name) !== true) return await refuse(engine, subject, 'ACCESS_DENIED');
+    if (standing.permitted?.has(name) !== true) return await refuse(engine, caller, subject, 'ACCESS_DENIED');
     standing.enter(name, now);
     try {
       const record = new CallRecord(engine.audit, subject, { isFull: tenant.settings.audit.logAll });
@@ -62,6 +62,7 @@ export function verb<Request extends { readonly tenantId: string }, Answer exten
       }
       try {
         await record.succeeded(answer.key);
+        record.confirm();
       } catch (error) {
         drop(answer);
         throw error;
@@ -76,13 +77,20 @@ export function verb<Request extends { readonly tenantId: string }, Answer exten
 /** The end of a call for a tenant that there is not. */
 function turnAway(engine: Engine, caller: Caller, { id, name }: { id: TenantId; name: Verb }): Promise<never> {
   const subject = { caller: callerName(caller), tenant: id, operation: name };
-  const mayKnow = engine.standings.mayDo(caller, id, name);
-  return refuse(engine, subject, mayKnow ? 'TENANT_UNKNOWN' : 'ACCESS_DENIED');
+  const mayKnow = engine.standings.mayDo(caller, id, { verb: name, now: engine.clock.monotonic() });
+  return refuse(engine, caller, subject, mayKnow ? 'TENANT_UNKNOWN' : 'ACCESS_DENIED');
 }
 
-async function refuse(engine: Engine, subject: Subject, reason: 'ACCESS_DENIED' | 'TENANT_UNKNOWN'): Promise<never> {
+/** Both count against one budget: whoever may do nothing must not fill the log. */
+async function refuse(
+  engine: Engine,
+  caller: Caller,
+  subject: Subject,
+  reason: 'ACCESS_DENIED' | 'TENANT_UNKNOWN',
+): Promise<never> {
   const isDenied = reason === 'ACCESS_DENIED';
   if (isDenied) engine.observer.accessDenied(subject);
+  engine.standings.denied(caller, engine.clock.monotonic());
   await engine.audit.note(subject, { outcome: isDenied ? 'denied' : 'failed', reason });
   throw new KeyproxyError(reason);
 }

@@ -26,7 +26,7 @@ export function encrypt(engine: Engine): Operation<EncryptRequest, EncryptAnswer
       using root = await engine.keys.root({ tenant, context, operation: 'encrypt', signal, record });
       const { dataKey, entries, info } = root.key;
       const ciphertext = encryptMessage({ dataKey, entries, context, plaintext, associatedData });
-      root.confirm();
+      record.standsOn(root);
       return { ciphertext, key: info };
     },
     drop() {},

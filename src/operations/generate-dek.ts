@@ -87,7 +87,7 @@ async function fromKeyService(engine: Engine, wish: Wish): Promise<GenerateDekAn
   using fresh = await engine.keys.fresh({ tenant, context, operation: 'generate_dek', signal, record }, length);
   const { dataKey, entries, info } = fresh.key;
   const wrappedDek = serializeWrappedDek({ kind: 1, length, entries, dataKey, tenantId: tenant.id, context });
-  fresh.confirm();
+  record.standsOn(fresh);
   return {
     ...(wish.withPlaintext && { plaintext: SecretBytes.copyOf(dataKey.secret.reveal()) }),
     wrappedDek,
@@ -103,7 +103,7 @@ async function fromRoot(engine: Engine, wish: Wish): Promise<GenerateDekAnswer> 
   const { dataKey, entries, info } = root.key;
   const salt = randomFillSync(Buffer.allocUnsafe(saltBytes));
   const wrappedDek = serializeWrappedDek({ kind: 2, length, salt, entries, dataKey, tenantId: tenant.id, context });
-  root.confirm();
+  record.standsOn(root);
   const answer: GenerateDekAnswer = {
     ...(wish.withPlaintext && { plaintext: dataKey.derive(salt, length, tenant.id, context) }),
     wrappedDek,

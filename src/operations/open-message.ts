@@ -44,7 +44,7 @@ export async function openCiphertext(engine: Engine, request: CiphertextRequest)
   const plaintext = openMessage({ message: ciphertext, header, dataKey: opened.key.dataKey, associatedData });
   opened.keep();
   try {
-    opened.confirm();
+    record.standsOn(opened);
   } catch (error) {
     plaintext.fill(0);
     throw error;

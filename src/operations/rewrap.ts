@@ -56,7 +56,7 @@ async function ofWrappedDek(
   const { entries, info } = await engine.keys.rewrap(wish, inUse.key);
   const rewrapped = { kind, length, ...(salt && { salt }), entries, dataKey, tenantId: tenant.id, context };
   const answer = { wrappedDek: serializeWrappedDek(rewrapped), key: info };
-  inUse.confirm();
+  record.standsOn(inUse);
   return answer;
 }
 
@@ -74,7 +74,7 @@ async function ofCiphertext(
     const { dataKey, entries, info } = root.key;
     const { plaintext } = opened;
     const rewritten = encryptMessage({ dataKey, entries, context, plaintext, associatedData });
-    root.confirm();
+    record.standsOn(root);
     return { ciphertext: rewritten, key: info };
   } finally {
     opened.plaintext.fill(0);

@@ -8,8 +8,11 @@ import { KeyproxyError } from '../base/errors.ts';
 import type { TenantId } from '../base/ids.ts';
 import type { Verb } from '../base/verb.ts';
 
-/** What a caller may do for a tenant, whether or not there is such a tenant. */
-export type AccessRule = (caller: Caller, tenant: TenantId) => ReadonlySet<Verb>;
+/** What one caller may do for a tenant, whether or not there is such a tenant. */
+export type Rights = (tenant: TenantId) => ReadonlySet<Verb>;
+
+/** What callers may do. */
+export type AccessRule = (caller: Caller) => Rights;
 
 /** Bounds on what one caller does for one tenant. */
 export interface CallerLimits {
@@ -89,9 +92,9 @@ export class Standing {
     this.#active -= 1;
   }
 
-  /** One of the caller's decryptions has failed for what it sent. */
+  /** One of the caller's decryptions has failed for what it sent. Those under way at a time may leave it in debt. */
   failed(now: number): void {
-    this.#failures.tryTake(now);
+    this.#failures.owe(now);
   }
 }
 
@@ -104,14 +107,44 @@ export interface StandingsOptions {
   readonly limits: CallerLimits;
 }
 
-type ByTenant = Map<TenantId, Standing>;
+/** Calls that the policy denies: what is recorded of each, a minute, and as many at once. */
+const denialsPerMinute = 600;
+
+/** One caller, by its name. */
+class KnownCaller {
+  readonly name: string;
+  /** How it stands with the tenants that it has called for. */
+  readonly standings = new Map<TenantId, Standing>();
+  readonly denials: Allowance;
+  #rights: Rights | undefined;
+
+  constructor(name: string, now: number) {
+    this.name = name;
+    this.denials = new Allowance({ most: denialsPerMinute, perSecond: denialsPerMinute / 60, now });
+  }
+
+  /** What it may do, by the policy that was in force when somebody asked first. */
+  rights(access: () => Rights): Rights {
+    this.#rights ??= access();
+    return this.#rights;
+  }
+
+  policyChanged(): void {
+    this.#rights = undefined;
+    for (const standing of this.standings.values()) standing.permitted = undefined;
+  }
+
+  get isIdle(): boolean {
+    return [...this.standings.values()].every((standing) => standing.isIdle);
+  }
+}
 
 /** All callers. */
 export class Standings {
   readonly #options: StandingsOptions;
   /** The way of the hot path: a caller is one object for a connection, or for a token. */
-  #byCaller = new WeakMap<Caller, ByTenant>();
-  readonly #byName = new Map<string, ByTenant>();
+  #byCaller = new WeakMap<Caller, KnownCaller>();
+  readonly #byName = new Map<string, KnownCaller>();
 
   constructor(options: StandingsOptions) {
     this.#options = options;
@@ -119,44 +152,50 @@ export class Standings {
 
   /** How the caller stands with a tenant that there is. */
   of(caller: Caller, tenant: TenantId, now: number): Standing {
-    const byTenant = this.#byCaller.get(caller) ?? this.#named(caller);
-    let standing = byTenant.get(tenant);
+    const known = this.#known(caller, now);
+    let standing = known.standings.get(tenant);
     if (standing === undefined) {
-      standing = new Standing(callerName(caller), tenant, { limits: this.#options.limits, now });
-      byTenant.set(tenant, standing);
+      standing = new Standing(known.name, tenant, { limits: this.#options.limits, now });
+      known.standings.set(tenant, standing);
     }
-    standing.permitted ??= this.#options.access(caller, tenant);
+    standing.permitted ??= known.rights(() => this.#options.access(caller))(tenant);
     return standing;
   }
 
   /** Whether the caller may do this for a tenant, which there need not be. */
-  mayDo(caller: Caller, tenant: TenantId, verb: Verb): boolean {
-    return this.#options.access(caller, tenant).has(verb);
+  mayDo(caller: Caller, tenant: TenantId, { verb, now }: { verb: Verb; now: number }): boolean {
+    return this.#known(caller, now)
+      .rights(() => this.#options.access(caller))(tenant)
+      .has(verb);
+  }
+
+  /** The policy has denied a call. Throws `CALLER_OVER_LIMIT` where that has happened too often to be recorded. */
+  denied(caller: Caller, now: number): void {
+    if (this.#known(caller, now).denials.tryTake(now)) return;
+    throw overLimit(`more than ${denialsPerMinute} of its calls were denied by the policy within a minute`);
   }
 
   /** The policy has changed: everybody's rights are looked up anew. */
   policyChanged(): void {
-    for (const byTenant of this.#byName.values()) {
-      for (const standing of byTenant.values()) standing.permitted = undefined;
-    }
+    for (const known of this.#byName.values()) known.policyChanged();
   }
 
-  #named(caller: Caller): ByTenant {
+  #known(caller: Caller, now: number): KnownCaller {
+    const found = this.#byCaller.get(caller);
+    if (found !== undefined) return found;
     const name = callerName(caller);
-    let byTenant = this.#byName.get(name);
-    if (byTenant === undefined) {
+    let known = this.#byName.get(name);
+    if (known === undefined) {
       if (this.#byName.size >= maxCallers) this.#forgetIdle();
-      byTenant = new Map();
-      this.#byName.set(name, byTenant);
+      known = new KnownCaller(name, now);
+      this.#byName.set(name, known);
     }
-    this.#byCaller.set(caller, byTenant);
-    return byTenant;
+    this.#byCaller.set(caller, known);
+    return known;
   }
 
   #forgetIdle(): void {
-    for (const [name, byTenant] of this.#byName) {
-      if ([...byTenant.values()].every((standing) => standing.isIdle)) this.#byName.delete(name);
-    }
+    for (const [name, known] of this.#byName) if (known.isIdle) this.#byName.delete(name);
     // What callers point to must not live on beside what their names point to.
     this.#byCaller = new WeakMap();
   }

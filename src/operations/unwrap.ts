@@ -5,6 +5,7 @@ import type { DataKey } from '../envelope/data-key.ts';
 import type { WrappedDek } from '../envelope/wrapped-dek.ts';
 import type { KeyInfo } from '../kms/key-service.ts';
 import type { Tenant } from '../tenants/tenant.ts';
+import type { CallRecord } from './audit-trail.ts';
 import { contextFor, type Pairs } from './context.ts';
 import { failedDecryption } from './decryption.ts';
 import { verb } from './door.ts';
@@ -40,7 +41,7 @@ export function unwrap(engine: Engine): Operation<UnwrapRequest, UnwrapAnswer> {
         using inUse = opened.inUse;
         const { dataKey, proven, info } = inUse.key;
         const lease = opened.proven ?? proven.keep(wrappedDek, plaintextOf(opened.wrapped, dataKey, tenant, context));
-        confirm(inUse, lease);
+        confirm(record, inUse, lease);
         engine.observer.decryptionEnded(tenant.id);
         return {
           plaintext: lease.value,
@@ -58,9 +59,9 @@ export function unwrap(engine: Engine): Operation<UnwrapRequest, UnwrapAnswer> {
 }
 
 /** The last look before an answer that nobody takes back; lets go of what would have been in it. */
-function confirm(inUse: KeyInUse, plaintext: Disposable): void {
+function confirm(record: CallRecord, inUse: KeyInUse, plaintext: Disposable): void {
   try {
-    inUse.confirm();
+    record.standsOn(inUse);
   } catch (error) {
     plaintext[Symbol.dispose]();
     throw error;

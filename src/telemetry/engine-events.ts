@@ -60,7 +60,8 @@ export function engineEvents(metrics: Metrics, log: Log, clock: Clock): EngineOb
     },
     accessDenied({ caller, tenant, operation }) {
       metrics.accessDenied.inc({ operation });
-      sparing.tell(`denied ${caller} ${tenant} ${operation}`, (leftOut) =>
+      // The tenant is of the caller's choice.
+      sparing.tell(`denied ${caller} ${operation}`, (leftOut) =>
         log.warn({ caller, tenant, operation, left_out: leftOut }, 'the policy denied an operation'),
       );
     },

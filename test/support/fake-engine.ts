@@ -4,7 +4,7 @@ import type { Clock } from '../../src/base/clock.ts';
 import type { Reason } from '../../src/base/errors.ts';
 import { KeyproxyError } from '../../src/base/errors.ts';
 import { parseTenantId, type TenantId } from '../../src/base/ids.ts';
-import { verbs } from '../../src/base/verb.ts';
+import { type Verb, verbs } from '../../src/base/verb.ts';
 import { type EvictionReason, KeyCache } from '../../src/dek/key-cache.ts';
 import { KeyRing } from '../../src/kms/key-ring.ts';
 import { type AuditTrail, CallRecord } from '../../src/operations/audit-trail.ts';
@@ -14,7 +14,7 @@ import { encrypt } from '../../src/operations/encrypt.ts';
 import type { Engine } from '../../src/operations/engine.ts';
 import { generateDek } from '../../src/operations/generate-dek.ts';
 import { rewrap } from '../../src/operations/rewrap.ts';
-import { type AccessRule, type CallerLimits, Standings, type Subject } from '../../src/operations/standing.ts';
+import { type CallerLimits, Standings, type Subject } from '../../src/operations/standing.ts';
 import type { TenantKey } from '../../src/operations/tenant-key.ts';
 import { TenantKeys } from '../../src/operations/tenant-keys.ts';
 import { unwrap } from '../../src/operations/unwrap.ts';
@@ -39,7 +39,7 @@ export const usualSettings: TenantSettings = {
 };
 
 export interface FakeEngineOptions {
-  readonly access?: AccessRule;
+  readonly access?: (caller: Caller, tenant: TenantId) => ReadonlySet<Verb>;
   readonly limits?: Partial<CallerLimits>;
   readonly audit?: AuditTrail;
   readonly maxBytes?: number;
@@ -82,6 +82,8 @@ export class FakeEngine {
   readonly events: string[] = [];
   readonly evictions: EvictionReason[] = [];
   readonly cache: KeyCache<TenantKey>;
+  /** Where nothing else was given. */
+  readonly audit = new FakeAudit();
   readonly engine: Engine;
 
   constructor(options: FakeEngineOptions = {}) {
@@ -112,8 +114,11 @@ export class FakeEngine {
       operationFailed: () => {},
     };
     const keys = new TenantKeys({ cache: this.cache, clock, observer, lifetime: this.lifetime.signal });
-    const { access = () => everyVerb, limits, audit = new FakeAudit() } = options;
-    const standings = new Standings({ access, limits: { ...noLimits, ...limits } });
+    const { access = () => everyVerb, limits, audit = this.audit } = options;
+    const standings = new Standings({
+      access: (who) => (tenant) => access(who, tenant),
+      limits: { ...noLimits, ...limits },
+    });
     this.engine = { registry, keys, clock, observer, standings, audit };
   }
 

@@ -26,7 +26,7 @@ export class SpreadEngine extends FakeEngine {
     };
     const keys = new TenantKeys({ cache: this.cache, clock, observer, lifetime: lifetime.signal });
     const audit = { begin: () => ({ begun: written, end: written }), note: written };
-    const standings = new Standings({ access: () => new Set(verbs), limits: noLimits });
+    const standings = new Standings({ access: () => () => new Set(verbs), limits: noLimits });
     this.engine = { registry, keys, clock, observer, standings, audit };
   }
 }

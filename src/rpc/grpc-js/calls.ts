@@ -154,7 +154,7 @@ function controllerOf(call: AnyCall, course: Course, clock: Clock): AbortControl
 /** On whose behalf the call runs. */
 async function asCaller(call: AnyCall, method: Method, { caller, identify }: CallOptions): Promise<Caller> {
   if (identify === undefined || method.exempt) return caller;
-  return await identify(caller, call.metadata.get('authorization')[0]?.toString());
+  return await identify(caller, { authorization: () => call.metadata.get('authorization')[0]?.toString() });
 }
 
 function isUnmarked(call: AnyCall, method: Method, options: CallOptions): boolean {

@@ -123,7 +123,8 @@ function asCaller<T>(
   if (identify === undefined || method.exempt) return run(call.caller);
   try {
     const { headers } = call;
-    const caller = identify(call.caller, headers.find(({ name }) => name === 'authorization')?.value, headers);
+    const authorization = () => headers.find(({ name }) => name === 'authorization')?.value;
+    const caller = identify(call.caller, { authorization, origin: headers });
     return caller instanceof Promise ? caller.then(run) : run(caller);
   } catch (error) {
     return Promise.reject(error);

@@ -36,7 +36,7 @@ export const policyFileTarget: Target = {
     for (const [at, name] of names.entries()) {
       const caller = callerNamed(name);
       if (caller === undefined) throw new Fault('a caller has no name any more');
-      const verbs = [...policy.verbsFor(caller, tenant)];
+      const verbs = [...policy.rightsOf(caller)(tenant)];
       feature(41, at, verbs.length);
       if (!verbs.every(isVerb)) throw new Fault('a policy allows what is no verb');
       if (verbs.length > 0 && !isForAll && !text.includes(name.slice(0, 5))) {

@@ -69,7 +69,7 @@ export class World {
     this.#dice = dice;
     const { model } = this;
     this.#standings = new Standings({
-      access: (caller, tenant) => model.allowed(callerName(caller), tenant),
+      access: (caller) => (tenant) => model.allowed(callerName(caller), tenant),
       limits: noLimits,
     });
     this.engine = { ...this.watched.engine, standings: this.#standings };

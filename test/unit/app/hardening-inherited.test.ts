@@ -32,10 +32,21 @@ describe('a hardened process', () => {
     '--env-file=/tmp/env',
     '--no-such-option',
   ])('does not take over %s, from the environment or the command line', (option) => {
-    const name = (/^[^ =]+/.exec(option)?.[0] ?? '').replaceAll('_', '-');
+    const isPermission = option.startsWith('--allow-');
+    const name = isPermission ? option : (/^[^ =]+/.exec(option)?.[0] ?? '').replaceAll('_', '-');
     const nothing = { options: [], env: {}, dropped: [name] };
     expect(inherited({ execArgv: [], env: { NODE_OPTIONS: option } })).toEqual(nothing);
     expect(inherited({ execArgv: option.split(' '), env: {} })).toEqual(nothing);
+  });
+
+  it('has its own flags once, and takes nothing from those it has anyway', () => {
+    const flags = ['--permission', '--allow-fs-read=*', '--allow-fs-write=/run', '--disable-warning=PERM0001'];
+    const given = ['--permission', '--allow-fs-read', '/opt', '--allow_fs_write', '/run', '--allow-fs-write=/var'];
+    expect(inherited({ execArgv: [...given, '--disable-warning=PERM0001'], env: {} }, flags)).toEqual({
+      options: [],
+      env: {},
+      dropped: ['--allow-fs-write=/var'],
+    });
   });
 
   it('takes NODE_OPTIONS apart as Node does, quotes and all', () => {
@@ -55,11 +66,15 @@ describe('a hardened process', () => {
         NODE_V8_COVERAGE: '/secret',
         NODE_COMPILE_CACHE: '/x',
       },
+      ...{ NODE_VERSION: '24.0.0', NODE_NAME: 'a', NODE_IP: '10.0.0.1' },
       ...{ NODE_PATH: '', NODE_OPTIONS: '', NODE_UNHEARD_OF: undefined },
     };
     expect(inherited({ execArgv: [], env })).toEqual({
       options: [],
-      env: { PATH: '/bin', AWS_PROFILE: 'x', NODE_ENV: 'production', NODE_EXTRA_CA_CERTS: '/ca.pem' },
+      env: {
+        ...{ PATH: '/bin', AWS_PROFILE: 'x', NODE_ENV: 'production', NODE_EXTRA_CA_CERTS: '/ca.pem' },
+        ...{ NODE_VERSION: '24.0.0', NODE_NAME: 'a', NODE_IP: '10.0.0.1' },
+      },
       dropped: ['NODE_TLS_REJECT_UNAUTHORIZED', 'NODE_DEBUG', 'NODE_V8_COVERAGE', 'NODE_COMPILE_CACHE'],
     });
   });

@@ -26,7 +26,7 @@ async function bench(text: string) {
     path,
     events,
     watch,
-    allowed: () => [...policy.access({ kind: 'socket' }, parseTenantId('a'))],
+    allowed: () => [...policy.access({ kind: 'socket' })(parseTenantId('a'))],
     /** Until the file has been looked at. */
     async look(isSeen: () => void) {
       await vi.waitFor(() => {
@@ -69,5 +69,5 @@ test('rules that are built in need no watch', async () => {
     rules: [{ callers: ['socket'], tenants: ['*'], operations: ['*'] }],
   });
   using _watch = policy.watch({ clock: new FakeClock(), onChange() {}, onProblems() {} });
-  expect(policy.access({ kind: 'socket' }, parseTenantId('a')).size).toBe(6);
+  expect(policy.access({ kind: 'socket' })(parseTenantId('a')).size).toBe(6);
 });

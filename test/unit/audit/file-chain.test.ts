@@ -1,13 +1,16 @@
 /** The log in files: over restarts, after a kill at every byte, through rotation, and until it is too old. */
+import { spawnSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { rename, rm, symlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import {
   countsOf,
   entriesIn,
   key,
+  type LogScene,
   linesIn,
+  MoodyDisk,
   openLog,
   subject,
   verified,
@@ -93,8 +96,147 @@ describe('a chain that is opened again', () => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, 'audit.jsonl');
     mkdirSync(path);
-    await expect(openLog({ path })).rejects.toThrow(`cannot write the audit log ${path}: EISDIR`);
+    await rm(path, { recursive: true });
+    await expect(openLog({ path: join('/proc', 'audit.jsonl') })).rejects.toThrow(
+      'cannot write the audit log /proc/audit.jsonl',
+    );
+  });
+
+  it.each<readonly [string, (path: string) => unknown]>([
+    ['a folder', (path) => mkdirSync(path)],
+    ['a FIFO', (path) => expect(spawnSync('mkfifo', ['-m', '0644', path]).status).toBe(0)],
+    ['a device', (path) => symlink('/dev/full', path)],
+  ])('takes no other thing for a file, and leaves it as it is: %s', async (_name, make) => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'audit.jsonl');
+    await make(path);
+    const { mode } = statSync(path);
+    await expect(openLog({ path })).rejects.toMatchObject({
+      name: 'AuditOpenError',
+      message: `cannot write the audit log ${path}: it is not a regular file; name one, a path where nothing is yet, or stdout`,
+    });
+    expect(statSync(path).mode).toBe(mode);
     expect(readdirSync(folder.path)).toEqual(['audit.jsonl']);
+  });
+});
+
+describe('a file that is taken away while it is written', () => {
+  /** A log of one entry, whose file is then looked at again. */
+  async function openedLog(path: string, scene: Partial<LogScene> = {}) {
+    const clock = new FakeClock();
+    const opened = await openLog({ path, clock, ...scene });
+    await opened.log.note(subject, ok);
+    clock.advance(1_000);
+    return { ...opened, clock };
+  }
+
+  it('is an alarm, and the chain goes on in a new one', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'audit.jsonl');
+    const { log, alarms } = await openedLog(path);
+    await rename(path, join(folder.path, 'moved'));
+    await log.note(subject, ok);
+    await log.note(subject, ok);
+    await log[Symbol.asyncDispose]();
+    expect(alarms).toEqual([{ kind: 'replaced', block: 2 }]);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    const [moved, lines] = [linesIn(join(folder.path, 'moved')), linesIn(path)];
+    expect(verified([...moved, ...lines])).toMatchObject({ faults: [], blocks: 3, entries: 3 });
+    expect(verified(lines).faults).toMatchObject([{ what: expect.stringContaining('--from 2') }]);
+    expect(verified(lines, { from: 2 })).toMatchObject({ faults: [], blocks: 2 });
+    await writtenChain(path);
+    expect(verified(linesIn(path), { from: 2 })).toMatchObject({ faults: [], blocks: 4 });
+  });
+
+  it('is noticed at the end, where nothing was written since', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'audit.jsonl');
+    const { log, alarms } = await openedLog(path);
+    await rm(path);
+    await log[Symbol.asyncDispose]();
+    expect(alarms).toEqual([{ kind: 'replaced', block: 2 }]);
+  });
+
+  it('is looked for once a second', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'audit.jsonl');
+    const { log, alarms, clock } = await openedLog(path);
+    await log.note(subject, ok);
+    clock.advance(999);
+    await rename(path, join(folder.path, 'moved'));
+    await log.note(subject, ok);
+    expect(alarms).toEqual([]);
+    clock.advance(1);
+    await log.note(subject, ok);
+    await log[Symbol.asyncDispose]();
+    expect(alarms).toEqual([{ kind: 'replaced', block: 4 }]);
+    expect([linesIn(join(folder.path, 'moved')).length, linesIn(path).length]).toEqual([6, 2]);
+  });
+
+  it('leaves its name to another one that is empty, or a copy of the log', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'audit.jsonl');
+    const { log, alarms, clock } = await openedLog(path);
+    const copy = readFileSync(path);
+    await rm(path);
+    writeFileSync(path, copy);
+    await log.note(subject, ok);
+    expect(verified(linesIn(path))).toMatchObject({ faults: [], blocks: 2 });
+    await rm(path);
+    writeFileSync(path, '', { mode: 0o644 });
+    clock.advance(1_000);
+    await log.note(subject, ok);
+    await log[Symbol.asyncDispose]();
+    expect(alarms).toEqual([
+      { kind: 'replaced', block: 2 },
+      { kind: 'replaced', block: 3 },
+    ]);
+    expect(verified(linesIn(path), { from: 3 })).toMatchObject({ faults: [], blocks: 1 });
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it.each<readonly [string, (path: string) => unknown, string]>([
+    ['somebody else’s file', (path) => writeFileSync(path, 'root:x:0:0:root:/root:/bin/sh\n'), 'REPLACED'],
+    ['a log that is not sealed', (path) => writeFileSync(path, '{"audit":1,"seq":1}\n'), 'REPLACED'],
+    ['a folder', (path) => mkdirSync(path), 'REPLACED'],
+    ['a FIFO', (path) => spawnSync('mkfifo', [path]), 'REPLACED'],
+    ['a link that leads nowhere', (path) => symlink('nowhere/audit.jsonl', path), 'ENOENT'],
+  ])('fails where its name is %s, until that is gone', async (_name, make, cause) => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'audit.jsonl');
+    const { log, alarms, clock } = await openedLog(path);
+    await rm(path);
+    await make(path);
+    await expect(log.note(subject, ok)).rejects.toMatchObject({ reason: 'AUDIT_UNAVAILABLE' });
+    expect(alarms).toEqual([{ kind: 'failing', cause }]);
+    await rm(path, { recursive: true });
+    await vi.waitFor(() => {
+      clock.advance(1_000);
+      expect(log.state.isFailing).toBe(false);
+    });
+    await log[Symbol.asyncDispose]();
+    expect(alarms).toMatchObject([{ kind: 'failing' }, { kind: 'replaced', block: 2 }, { kind: 'restored', lost: 0 }]);
+    expect(verified(linesIn(path), { from: 2 })).toMatchObject({ faults: [], entries: 1 });
+  });
+
+  it('is not put aside in the name of the full one, nor is what has its name', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'audit.jsonl');
+    const clock = new FakeClock();
+    const disk = new MoodyDisk();
+    const { log, alarms } = await openLog({ path, clock, disk, maxFileBytes: 1_000 });
+    await log.note(subject, ok);
+    disk.hold();
+    const last = log.note(subject, ok);
+    await vi.waitFor(() => expect(disk.writes).toBe(2));
+    await rename(path, join(folder.path, 'moved'));
+    disk.release();
+    await last;
+    await log.note(subject, ok);
+    await log[Symbol.asyncDispose]();
+    expect(alarms).toEqual([{ kind: 'replaced', block: 3 }]);
+    expect(readdirSync(folder.path).sort()).toEqual(['audit.jsonl', 'moved']);
+    expect(verified([...linesIn(join(folder.path, 'moved')), ...linesIn(path)])).toMatchObject({ faults: [], blocks: 3 });
   });
 });
 

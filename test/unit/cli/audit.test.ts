@@ -20,7 +20,7 @@ beforeAll(async () => {
   const clock = new FakeClock();
   await using log = (await openLog({ path: file(), clock, maxFileBytes: 500 })).log;
   const call = async (tenant: string, outcome: Parameters<ReturnType<typeof log.begin>['end']>[0]) => {
-    const ticket = log.begin({ caller: 'socket', tenant, operation: 'Encrypt' });
+    const ticket = log.begin({ caller: 'socket', tenant, operation: 'encrypt' });
     await ticket.begun();
     clock.advance(25);
     await ticket.end(outcome);
@@ -31,10 +31,10 @@ beforeAll(async () => {
   await call('t2', { outcome: 'ok' });
   await call('t2', { outcome: 'failed', reason: 'KEY_DISABLED' });
   await log.note(
-    { caller: 'spiffe://a/b', tenant: 'x\u001b[2Jy', operation: 'Decrypt' },
+    { caller: 'spiffe://a/b', tenant: 'x\u001b[2Jy', operation: 'decrypt' },
     { outcome: 'denied', reason: 'ACCESS_DENIED' },
   );
-  await log.begin({ caller: 'socket', tenant: 't3', operation: 'Unwrap' }).begun();
+  await log.begin({ caller: 'socket', tenant: 't3', operation: 'unwrap' }).begun();
 });
 
 /** The text of a chain of one entry. */
@@ -42,7 +42,7 @@ async function plain(): Promise<string> {
   const path = join(folder.path, `plain-${randomUUID()}.jsonl`);
   {
     await using log = (await openLog({ path })).log;
-    await log.note({ caller: 'socket', tenant: 't1', operation: 'Encrypt' }, { outcome: 'ok' });
+    await log.note({ caller: 'socket', tenant: 't1', operation: 'encrypt' }, { outcome: 'ok' });
   }
   return readFileSync(path, 'latin1');
 }
@@ -194,7 +194,7 @@ describe('keyproxy audit show', () => {
     const { out } = await run('show', 'log', '--json', '--last', '6');
     expect(JSON.parse(out.split('\n')[0] ?? '')).toEqual({
       ...{ id: expect.any(String), time: '2026-01-01T00:00:00.000Z', ended: '2026-01-01T00:00:00.025Z' },
-      ...{ caller: 'socket', tenant: 't1', operation: 'Encrypt', outcome: 'ok' },
+      ...{ caller: 'socket', tenant: 't1', operation: 'encrypt', outcome: 'ok' },
       ...{ provider: 'aws_kms', key: 'arn:k', key_version: 'v1', provider_request_id: 'req-1' },
     });
   });
@@ -205,7 +205,7 @@ describe('keyproxy audit show', () => {
       ['t2', 't2'],
     ],
     [['--caller', 'spiffe://a/b'], ['x\u001b[2Jy']],
-    [['--operation', 'Unwrap'], ['t3']],
+    [['--operation', 'unwrap'], ['t3']],
     [['--outcome', 'unfinished'], ['t3']],
     [['--outcome', 'ok', '--tenant', 't2'], ['t2']],
     [['--reason', 'KEY_DISABLED'], ['t2']],

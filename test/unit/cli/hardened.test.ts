@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { hardenedFlags } from '../../../src/app/hardening-flags.ts';
 import { type HardenedTerminal, harden } from '../../../src/cli/hardened.ts';
 import { parseDaemonFile } from '../../../src/config/daemon-file.ts';
 import { temporaryFolder } from '../../support/daemon.ts';
@@ -37,8 +38,12 @@ function fakeProcess(changes: Partial<FakeProcess> = {}) {
   return { process, replacements, masks };
 }
 
-/** Permissions in which nothing is open but reading. */
-const closed: FakeProcess['permission'] = { has: (scope) => scope === 'fs.read' };
+/** Permissions in which nothing is open but reading, and what `isOpen` says. */
+function permitting(isOpen: FakeProcess['permission']['has']): FakeProcess['permission'] {
+  return { has: (scope, reference) => scope === 'fs.read' || isOpen(scope, reference) };
+}
+
+const closed = permitting(() => false);
 
 /** Hardens `process` for a daemon whose socket is in `folder`. */
 async function hardened(process: FakeProcess, options: { isWanted?: boolean; folder?: string } = {}) {
@@ -86,21 +91,44 @@ describe('a process that is started as it comes', () => {
 });
 
 describe('a process that has permissions', () => {
-  it('is hardened where they are no more than it needs, whoever gave them', async () => {
-    const { process, replacements } = fakeProcess({ permission: closed, execArgv: flags, env: {} });
-    expect((await hardened(process)).hardening).toEqual({
-      kind: 'hardened',
-      needs: { writable: ['/nowhere/there'], nativeModules: false },
-    });
-    expect(replacements).toEqual([]);
-  });
-
-  it('is not replaced again where they are more, and says so', async () => {
-    for (const changes of [{ permission: { has: () => true }, execArgv: flags }, { execArgv: flags }]) {
-      const { process, replacements } = fakeProcess({ env: {}, ...changes });
-      expect((await hardened(process)).hardening).toMatchObject({ kind: 'incomplete', gaps: expect.any(Array) });
+  it('is hardened where they are no more than it needs, whoever gave them, and tells where it can write', async () => {
+    for (const writable of [['/nowhere/there'], []]) {
+      const permission = permitting((scope, folder = '') => scope === 'fs.write' && writable.includes(folder));
+      const execArgv = hardenedFlags({ writable, nativeModules: false });
+      const { process, replacements } = fakeProcess({ permission, execArgv, env: {} });
+      expect((await hardened(process)).hardening).toEqual({ kind: 'hardened', writable, nativeModules: false });
       expect(replacements).toEqual([]);
     }
+  });
+
+  it.each([
+    ['a permission', { execArgv: [...flags, '--allow-fs-write=/etc/*'] }, '--allow-fs-write=/etc/*'],
+    ['an option', { execArgv: [...flags, '--heapsnapshot-signal=SIGUSR2'] }, '--heapsnapshot-signal'],
+    ['a variable', { execArgv: flags, env: { NODE_TLS_REJECT_UNAUTHORIZED: '0' } }, 'NODE_TLS_REJECT_UNAUTHORIZED'],
+  ])('is not hardened with %s beside, and cannot be replaced', async (_, changes, name) => {
+    const { process, replacements } = fakeProcess({ env: {}, permission: closed, ...changes });
+    const { hardening, dropped } = await hardened(process);
+    expect(hardening).toEqual({
+      kind: 'incomplete',
+      gaps: [`Node was given ${name}`],
+      reason: expect.stringContaining('exactly the flags'),
+    });
+    expect([replacements, dropped]).toEqual([[], []]);
+  });
+
+  it('is replaced where one of them is to start programs', async () => {
+    const permission = permitting((scope) => scope === 'child');
+    const execArgv = [...flags, '--allow-child-process', '--allow-fs-write=/etc/*', '--stack-trace-limit=5'];
+    const { process, replacements } = fakeProcess({ env: {}, permission, execArgv });
+    expect((await hardened(process)).dropped).toEqual(['--allow-child-process', '--allow-fs-write=/etc/*']);
+    const own = hardenedFlags({ writable: ['/nowhere/there'], nativeModules: false });
+    expect(replacements).toEqual([['/node', ['/node', ...own, '--stack-trace-limit=5', '/keyproxy.js', 'serve'], {}]]);
+  });
+
+  it('is not replaced again where Node does not keep to them', async () => {
+    const { process, replacements } = fakeProcess({ env: {}, execArgv: flags });
+    expect((await hardened(process)).hardening).toMatchObject({ kind: 'incomplete', gaps: expect.any(Array) });
+    expect(replacements).toEqual([]);
   });
 });
 

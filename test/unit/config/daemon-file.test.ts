@@ -131,6 +131,7 @@ describe('a listener is refused', () => {
       '{ unix: a, identity: mtls }',
       /identity: mtls does not go with unix; use socket, token/,
     ],
+    ['with no mode at all', '{ tcp: "127.0.0.1:1", identity: [] }', /identity: is empty; it must be one of/],
     ['with one mode twice', '{ unix: a, identity: [token, token] }', /identity: names the same mode twice/],
     [
       'with mtls on native',
@@ -298,6 +299,12 @@ describe('environment variables', () => {
     );
     const twice = `${directory}listen: [{ unix: a }, { unix: b }]\n`;
     expect(refused(twice, { KEYPROXY_LISTEN_UNIX: '/c' })).toMatch(/^environment: KEYPROXY_LISTEN_UNIX: is ambiguous/);
+  });
+
+  test('are a problem where somebody means to set a policy', () => {
+    expect(refused(directory, { KEYPROXY_POLICY_FILE: '/p' })).toMatch(
+      /KEYPROXY_POLICY_FILE: is unknown; the policy is/,
+    );
   });
 
   test('warn when nobody reads them, but for those of clients and of Kubernetes', () => {

@@ -8,15 +8,27 @@ const orders: Caller = { kind: 'service_account', namespace: 'shop', name: 'orde
 
 function bench(isNeeded: boolean) {
   const asked: string[] = [];
-  const identify = identifyByToken(
-    (token) => {
+  const origins = new Set<object>();
+  const tokens = {
+    known: (origin: object) => (origins.has(origin) ? orders : undefined),
+    callerOf(token: string, origin?: object) {
       asked.push(token);
+      if (origin !== undefined) origins.add(origin);
       return orders;
     },
-    { isNeeded },
-  );
+  };
+  const judge = identifyByToken(tokens, { isNeeded });
+  const identify = (caller: Caller, value: string | undefined, origin?: object) =>
+    judge(caller, { authorization: () => value, ...(origin && { origin }) });
   return { asked, identify };
 }
+
+test('a token whose origin is known is not looked at again', () => {
+  const { asked, identify } = bench(true);
+  const origin = {};
+  for (let i = 0; i < 3; i++) expect(identify(connection, 'Bearer a.b.c', origin)).toBe(orders);
+  expect(asked).toEqual(['a.b.c']);
+});
 
 test.each(['Bearer a.b.c', 'bearer a.b.c', 'BEARER  a.b.c '])(
   '%s is a token, and counts before the connection',

@@ -8,6 +8,7 @@ import { unwrap } from '../../../src/operations/unwrap.ts';
 import { FakeAudit } from '../../support/fake-audit.ts';
 import { FakeEngine, type FakeEngineOptions, pairs, rejection } from '../../support/fake-engine.ts';
 import { FakeKeyService } from '../../support/fake-key-service.ts';
+import { WatchedEngine } from '../../support/watched-engine.ts';
 
 const none = Buffer.alloc(0);
 const settled = () => new Promise((done) => setImmediate(done));
@@ -115,6 +116,34 @@ describe('the record of a call', () => {
   });
 });
 
+describe('an answer', () => {
+  it.each(['encrypt', 'generate', 'unwrap', 'decrypt', 'rewrap'] as const)(
+    'does not leave after a no that came while the audit wrote: %s',
+    async (name) => {
+      const key = new FakeKeyService('cmk-a');
+      const engine = new WatchedEngine();
+      const tenant = engine.watch({ current: key });
+      const { wrappedDek } = await engine.generate('a');
+      const { ciphertext } = await engine.encrypt('a', 'x');
+      const calls = {
+        encrypt: () => engine.encrypt('a', 'x'),
+        generate: () => engine.generate('a'),
+        unwrap: () => engine.unwrap('a', wrappedDek),
+        decrypt: () => engine.decrypt('a', ciphertext),
+        rewrap: () => engine.rewrap('a', { ciphertext }),
+      };
+      const gate = Promise.withResolvers<void>();
+      engine.audit.written = gate.promise;
+      const call = rejection(calls[name]());
+      await settled();
+      key.fault = { kind: 'refusal', reason: 'KEY_DISABLED', keyWide: true };
+      await tenant.current.ask();
+      gate.resolve();
+      expect((await call).reason).toBe('KEY_DISABLED');
+    },
+  );
+});
+
 describe('where the audit cannot be written', () => {
   it('nothing is done', async () => {
     const { audit, engine, key } = world();
@@ -178,6 +207,26 @@ describe('the limits of a caller', () => {
     engine.clock.advance(500);
     await call(orders());
     expect((await rejection(call(orders()))).reason).toBe('CALLER_OVER_LIMIT');
+  });
+
+  it('hold for decryptions that fail at the same time', async () => {
+    const { engine } = world({ limits: { failedDecryptionsPerMinute: 60 } });
+    const attempt = async () => (await rejection(engine.decrypt('a', none))).reason;
+    const first = await Promise.all(Array.from({ length: 500 }, attempt));
+    expect(new Set(first)).toEqual(new Set(['DECRYPT_FAILED']));
+    engine.clock.advance(60_000);
+    expect(await attempt()).toBe('CALLER_OVER_LIMIT');
+    engine.clock.advance(61_000);
+    expect(await attempt()).toBe('DECRYPT_FAILED');
+  });
+
+  it('hold for calls that are denied, so that nobody fills the audit', async () => {
+    const { audit, engine } = world({ access: () => new Set() });
+    for (let i = 0; i < 600; i++) expect((await rejection(engine.encrypt(`t${i}`, 'x'))).reason).toBe('ACCESS_DENIED');
+    expect((await rejection(engine.encrypt('a', 'x'))).reason).toBe('CALLER_OVER_LIMIT');
+    expect(audit.lines).toHaveLength(600);
+    engine.clock.advance(100);
+    expect((await rejection(engine.encrypt('a', 'x'))).reason).toBe('ACCESS_DENIED');
   });
 
   it('end a search for data that opens, and nothing else', async () => {
