@@ -130,7 +130,7 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
   const methods = allMethods(engine, config, health);
   stack.use(await bindHttp(config, metrics, health));
   const listeners: Listener[] = [];
-  const calls = rpcEvents(metrics, log);
+  const calls = rpcEvents(metrics, log, clock);
   for (const entry of config.listen) {
     const listener = await bindListener(entry, { methods, config, identities, observer: calls, clock });
     stack.defer(() => listener.drain(0));

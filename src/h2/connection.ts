@@ -148,6 +148,18 @@ export class Connection implements Link {
     this.#sender.writer.ping(leavingMark, false);
   }
 
+  /** Since when it has done nothing, by the monotonic clock; undefined where it does something, or goes already. */
+  get idleSince(): number | undefined {
+    const { kind } = this.#state;
+    const isHere = kind === 'greeting' || kind === 'open' || kind === 'warned';
+    return isHere && this.#streams.counted === 0 ? this.#idleSince : undefined;
+  }
+
+  /** Lets the peer go at once, where nothing is under way: its place is needed. */
+  dismiss(): void {
+    this.#leave();
+  }
+
   /** Ends the connection at once. */
   destroy(): void {
     this.#socket.destroy();

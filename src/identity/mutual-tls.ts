@@ -40,6 +40,9 @@ export interface MutualTls extends Disposable {
 /** The longest handshake, in milliseconds. */
 const handshakeMs = 10_000;
 
+/** What timers hold, in milliseconds; a certificate that lasts longer outlives every connection's age. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /** How many callers are remembered by their certificate. */
 const mostCallers = 1000;
 
@@ -70,6 +73,8 @@ class Terminator implements MutualTls {
   readonly #server: Server;
   readonly #handshakes = new Map<Socket, Handshake>();
   readonly #callers = new Map<string, Caller>();
+  /** When the certificates of connections are over. */
+  readonly #endings = new Set<Timer>();
   readonly #watch: Disposable;
   #expiresAt: number;
   #disposed = false;
@@ -129,6 +134,8 @@ class Terminator implements MutualTls {
   [Symbol.dispose](): void {
     this.#disposed = true;
     this.#watch[Symbol.dispose]();
+    for (const timer of this.#endings) timer[Symbol.dispose]();
+    this.#endings.clear();
     for (const socket of [...this.#handshakes.keys()]) {
       this.#end(socket);
       socket.destroy();
@@ -144,6 +151,20 @@ class Terminator implements MutualTls {
     this.#options.onReload?.('loaded');
   }
 
+  /** Nobody goes on calling by a certificate that is over. */
+  #endWithCertificate(secure: TLSSocket): void {
+    const { clock } = this.#options;
+    const end = Date.parse(secure.getPeerX509Certificate()?.validTo ?? '');
+    const left = Number.isNaN(end) ? 0 : end - clock.now();
+    if (left > longestTimerMs) return;
+    const timer = clock.after(Math.max(left, 0), () => secure.destroy());
+    this.#endings.add(timer);
+    secure.once('close', () => {
+      timer[Symbol.dispose]();
+      this.#endings.delete(timer);
+    });
+  }
+
   #secured(secure: TLSSocket): void {
     const socket = acceptedBeneath(secure);
     const handshake = socket && this.#end(socket);
@@ -153,6 +174,7 @@ class Terminator implements MutualTls {
     }
     const admission = this.#admissionOf(secure);
     if (admission.kind === 'admitted') {
+      this.#endWithCertificate(secure);
       handshake.onSecure(secure, admission.caller);
       return;
     }

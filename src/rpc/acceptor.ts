@@ -17,18 +17,33 @@ export interface Acceptor {
 /** What a name may stand for and this machine does not have: no IPv6, say. */
 const absent = ['EADDRNOTAVAIL', 'EAFNOSUPPORT'];
 
+export interface AcceptOptions {
+  /** At a time. */
+  readonly maxConnections: number;
+  readonly onConnection: (socket: Socket) => void;
+  /** Has a connection that does nothing go, where there are as many as may be; false where there is none. */
+  readonly makeRoom?: () => boolean;
+  /** A connection was closed because there are as many as may be. */
+  readonly onTurnedAway?: () => void;
+}
+
+/** Connections that go may take their time: so many times as many may be there until they have gone. */
+const leavingFactor = 2;
+
 /**
  * Listens on `target`, `unix:/path` or `host:port`, on every address that the host stands for. Rejects with the system's
- * error where one of them is taken, or where none can be had. Connections beyond `maxConnections` are closed at once.
+ * error where one of them is taken, or where none can be had. Connections beyond `maxConnections` take the place of one
+ * that does nothing, or are closed at once.
  */
-export async function accept(
-  target: string,
-  { maxConnections, onConnection }: { maxConnections: number; onConnection: (socket: Socket) => void },
-): Promise<Acceptor> {
+export async function accept(target: string, options: AcceptOptions): Promise<Acceptor> {
+  const { maxConnections, onConnection, makeRoom, onTurnedAway } = options;
   const sockets = new Set<Socket>();
+  const hasRoom = () =>
+    sockets.size < maxConnections || (sockets.size < leavingFactor * maxConnections && makeRoom?.() === true);
   const take = (socket: Socket) => {
-    if (sockets.size >= maxConnections) {
+    if (!hasRoom()) {
       socket.destroy();
+      onTurnedAway?.();
       return;
     }
     sockets.add(socket);

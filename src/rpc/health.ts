@@ -8,11 +8,15 @@ const request = new Message({ service: string(1) });
 const response = new Message({ status: number(1) });
 const statuses = { serving: 1, notServing: 2, serviceUnknown: 3 } as const;
 
+/** Watches at a time: nobody who watches has to say who he is. */
+const mostWatchers = 1_000;
+
 /** What the health service and the readiness probe tell: whether calls are welcome. */
 export class Health {
   readonly #services: ReadonlySet<string>;
   readonly #watchers = new Set<() => void>();
   #serving = false;
+  #watching = 0;
 
   /** `services`: the names that may be asked for, beside the empty one. */
   constructor(services: readonly string[]) {
@@ -31,6 +35,19 @@ export class Health {
 
   knows(service: string): boolean {
     return this.#services.has(service);
+  }
+
+  /** Somebody watches until it is disposed of. Throws `CALLER_OVER_LIMIT` where too many do. */
+  watch(): Disposable {
+    if (this.#watching >= mostWatchers) {
+      throw new KeyproxyError('CALLER_OVER_LIMIT', { detail: `${mostWatchers} watch the health already` });
+    }
+    this.#watching += 1;
+    return {
+      [Symbol.dispose]: () => {
+        this.#watching -= 1;
+      },
+    };
   }
 
   /** Resolves at the next change, or when `signal` is aborted. */
@@ -68,6 +85,7 @@ export function healthMethods(health: Health): Method[] {
       name: 'Watch',
       async *handle(_caller, bytes, signal) {
         const { service } = request.decode(bytes);
+        using _watch = health.watch();
         while (!signal.aborted) {
           yield response.reply({ status: health.knows(service) ? status() : statuses.serviceUnknown });
           await health.change(signal);

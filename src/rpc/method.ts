@@ -40,4 +40,6 @@ export interface CallObserver {
   failed(method: Method, error: Error): void;
   /** A failure of the transport itself, of which no call knows. */
   broke(error: unknown): void;
+  /** A connection was closed because there are as many as may be. */
+  turnedAway(): void;
 }

@@ -1,7 +1,9 @@
 /** Events at the daemon's two edges: calls of applications, and calls to key services. */
+import type { Clock } from '../base/clock.ts';
 import type { KeyproxyError } from '../base/errors.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { SparingLog } from './sparing-log.ts';
 import type { Tally } from './tally.ts';
 import type { Observations } from './tally-histogram.ts';
 
@@ -50,7 +52,8 @@ class MethodTallies {
 }
 
 /** Told of every call of an application. */
-export function rpcEvents(metrics: Metrics, log: Log) {
+export function rpcEvents(metrics: Metrics, log: Log, clock: Clock) {
+  const sparing = new SparingLog(clock);
   const methods = new Map<MethodName, MethodTallies>();
   const talliesOf = (method: MethodName): MethodTallies => {
     let tallies = methods.get(method);
@@ -69,6 +72,12 @@ export function rpcEvents(metrics: Metrics, log: Log) {
     },
     broke(cause: unknown): void {
       log.error({ fault: describe(cause) }, 'a connection failed inside keyproxy');
+    },
+    turnedAway(): void {
+      metrics.connectionsRefused.inc();
+      sparing.tell('crowded', (leftOut) =>
+        log.warn({ left_out: leftOut }, 'a listener has as many connections as it may, others are closed'),
+      );
     },
   };
 }

@@ -166,6 +166,11 @@ export function createMetrics(sources: MetricSources) {
       help: 'Calls and connections whose callers could not be told, by identity mode.',
       labelNames: ['identity'],
     }),
+    connectionsRefused: new Counter({
+      registers,
+      name: 'keyproxy_connections_refused_total',
+      help: 'Connections that were closed because their listener had as many as it may.',
+    }),
     alerts: new Counter({
       registers,
       name: 'keyproxy_alerts_total',

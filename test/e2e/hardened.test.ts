@@ -3,11 +3,11 @@ import { spawn } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { hardenedFlags } from '../../src/app/hardening-flags.ts';
 import { startAwsSimulator } from '../simulators/aws/server.ts';
 import { awsFolder, startAwsDaemon } from '../support/aws-tenant.ts';
 import { connect } from '../support/client.ts';
 import { toldBy } from '../support/client-errors.ts';
-import { compileCache } from '../support/compile-cache.ts';
 import { type Daemon, freePort, type Hardening, startDaemon, temporaryFolder } from '../support/daemon.ts';
 import { daemonFolder, localTenant, otherTransport } from '../support/daemon-folder.ts';
 
@@ -47,13 +47,19 @@ function logged({ output }: Pick<Daemon, 'output'>, message: string): Record<str
   return lines.filter((line) => line.includes(message)).map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
-/** Runs `command` with a configuration whose tenants are nowhere, so that it ends right after it is hardened. */
-async function endingSoon(command: readonly [string, ...string[]], options: { extra?: string } = {}) {
-  await using folder = await daemonFolder({ extra: options.extra ?? '' });
-  const [program, ...args] = command;
+/**
+ * Runs a command with a configuration whose tenants are nowhere, so that it ends right after it is hardened. The command
+ * is told the folder that it runs in, which the configuration needs to write to.
+ */
+async function endingSoon(
+  command: (folder: string) => readonly [string, ...string[]],
+  more: Readonly<Record<string, string>> = {},
+) {
+  await using folder = await daemonFolder();
+  const [program, ...args] = command(folder.path);
   const child = spawn(program, args, {
     cwd: folder.path,
-    env: { ...process.env, ...compileCache(), NODE_ENV: '', NODE_OPTIONS: '', KEYPROXY_TENANTS_DIRECTORY: 'nowhere' },
+    env: { ...process.env, NODE_ENV: '', NODE_OPTIONS: '', KEYPROXY_TENANTS_DIRECTORY: 'nowhere', ...more },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let text = '';
@@ -216,25 +222,48 @@ describe('a daemon that is started under flags', () => {
     expect(await readdir(join(folder.path, 'elsewhere'))).toEqual([]);
   });
 
-  test('takes itself for hardened where they are no more than it needs', async () => {
-    const ended = await endingSoon([process.execPath, ...flags, ...serve]);
-    expect(ended.code).toBe(78);
-    expect(logged(ended, 'the process is hardened')).toHaveLength(1);
-    expect(ended.output()).not.toContain('NOT HARDENED');
+  test('takes itself for hardened where they are no more than it needs, and says where it can write', async () => {
+    let own = '';
+    const exact = await endingSoon((folder) => {
+      own = folder;
+      return [process.execPath, ...hardenedFlags({ writable: [folder], nativeModules: false }), ...serve];
+    });
+    const fewer = await endingSoon(() => [process.execPath, ...flags, ...serve]);
+    expect(logged(exact, 'the process is hardened')).toMatchObject([{ writable: [own] }]);
+    expect(logged(fewer, 'the process is hardened')).toMatchObject([{ writable: [] }]);
+    for (const { code, output } of [exact, fewer]) {
+      expect(code).toBe(78);
+      expect(output()).not.toContain('NOT HARDENED');
+    }
   });
 
-  test('says loudly what is open where they are more', async () => {
-    const ended = await endingSoon([process.execPath, ...flags, '--allow-child-process', '--allow-worker', ...serve]);
+  test.each([
+    [['--heapsnapshot-signal=SIGUSR2'], {}, ['--heapsnapshot-signal']],
+    [['--allow-fs-write=/etc/*'], {}, ['--allow-fs-write=/etc/*']],
+    [[], { NODE_TLS_REJECT_UNAUTHORIZED: '0' }, ['NODE_TLS_REJECT_UNAUTHORIZED']],
+  ])('says loudly what is open where there is more: %j %j', async (options, env, names) => {
+    const ended = await endingSoon(() => [process.execPath, ...flags, ...options, ...serve], env);
     expect(logged(ended, 'NOT HARDENED')).toMatchObject([
-      { level: 40, open: ['it can start other programs', 'it can start worker threads'] },
+      { level: 40, open: names.map((name) => `Node was given ${name}`) },
     ]);
+    expect(ended.output()).not.toContain('the process is hardened');
+  });
+
+  test('replaces itself where one of them lets it', async () => {
+    const more = ['--allow-child-process', '--allow-fs-write=/etc/*', '--heapsnapshot-signal=SIGUSR2'];
+    const ended = await endingSoon(() => [process.execPath, ...flags, ...more, ...serve]);
+    expect(ended.code).toBe(78);
+    expect(logged(ended, 'options of Node')).toMatchObject([
+      { dropped: ['--allow-child-process', '--allow-fs-write=/etc/*', '--heapsnapshot-signal'] },
+    ]);
+    expect(logged(ended, 'the process is hardened')).toHaveLength(1);
   });
 });
 
 describe('a start warns of core dumps', () => {
   /** Runs it with this limit, in bytes or `unlimited`, on the size of core dumps. */
   const limited = (limit: string) =>
-    endingSoon(['sh', '-c', `ulimit -S -c ${limit} || exit 99; exec "$0" "$@"`, process.execPath, ...serve]);
+    endingSoon(() => ['sh', '-c', `ulimit -S -c ${limit} || exit 99; exec "$0" "$@"`, process.execPath, ...serve]);
 
   test('where they are possible, with the remedy', async () => {
     const ended = await limited('unlimited');

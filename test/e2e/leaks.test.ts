@@ -13,7 +13,7 @@ import { toldBy } from '../support/client-errors.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { daemonFolder, localTenant } from '../support/daemon-folder.ts';
 import { crashes } from '../support/leak-crash.ts';
-import { auditToFullDisk, auditToOutput, breakAndCrash, useTenant } from '../support/leak-daemons.ts';
+import { auditToOutput, auditWithoutRoom, breakAndCrash, useTenant } from '../support/leak-daemons.ts';
 import { tellBadFiles, turnFilesBad } from '../support/leak-files.ts';
 import {
   bytesMarker,
@@ -134,7 +134,7 @@ test('no marker is told by a daemon that cannot work', async () => {
   const sinks = new Sinks();
   const markers: Marker[] = Object.values(sent);
   markers.push(...(await auditToOutput(sinks)));
-  expect(await auditToFullDisk(sinks)).toBe('AUDIT_UNAVAILABLE');
+  expect(await auditWithoutRoom(sinks)).toBe('AUDIT_UNAVAILABLE');
   expect(await openUnproven(sinks)).toBe('KEY_UNPROVEN');
   expectNoLeaks(sinks, markers);
 });

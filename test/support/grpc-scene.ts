@@ -20,12 +20,17 @@ export interface GrpcSceneOptions {
   readonly handlers: Readonly<Record<string, Handler>>;
   readonly maxMessageBytes?: number;
   readonly limits?: Partial<Limits>;
+  readonly maxConnections?: number;
 }
 
 export interface GrpcScene extends AsyncDisposable {
   readonly clock: FakeClock;
   readonly server: GrpcServer;
   readonly client: FrameClient;
+  /** Of its socket. */
+  readonly path: string;
+  /** How many connections were closed because there were too many. */
+  turnedAway(): number;
   /** What the server was asked for the words of, with the path that it gave. */
   readonly refusals: { readonly kind: Refusal['kind']; readonly path: string | undefined }[];
   /** A client more. */
@@ -36,15 +41,21 @@ export async function grpcScene({
   handlers,
   maxMessageBytes = 1_000_000,
   limits,
+  maxConnections = 100,
 }: GrpcSceneOptions): Promise<GrpcScene> {
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(await temporaryFolder());
   const path = join(folder.path, 's');
   const clock = new FakeClock();
   const refusals: GrpcScene['refusals'] = [];
+  let turnedAway = 0;
   const server = await serveGrpc({
     target: `unix:${path}`,
     handlers: new Map(Object.entries(handlers).map(([name, handler]) => [`/test.Test/${name}`, handler])),
+    maxConnections,
+    onTurnedAway: () => {
+      turnedAway += 1;
+    },
     ...{ maxMessageBytes, clock, limits: { ...defaultLimits, ...patient, ...limits } },
     refuse(refusal, at) {
       refusals.push({ kind: refusal.kind, path: at });
@@ -67,7 +78,8 @@ export async function grpcScene({
   };
   const client = await connect();
   const rest = stack.move();
-  return { clock, server, client, refusals, connect, [Symbol.asyncDispose]: () => rest.disposeAsync() };
+  const figures = { path, turnedAway: () => turnedAway };
+  return { clock, server, client, refusals, connect, ...figures, [Symbol.asyncDispose]: () => rest.disposeAsync() };
 }
 
 /** An answer that notes whether it was written and disposed of. */

@@ -1,6 +1,8 @@
 /** Daemons beside that of the scene, each with one thing wrong. */
-import { readFile, symlink } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { startDaemon } from './daemon.ts';
 import { daemonFolder, localTenant } from './daemon-folder.ts';
 import { breakIt, type Crash } from './leak-crash.ts';
@@ -66,16 +68,16 @@ export async function auditToOutput(sinks: Sinks): Promise<Marker[]> {
 }
 
 /** A daemon that can write no audit entry. Resolves with the reason that its callers hear. */
-export async function auditToFullDisk(sinks: Sinks): Promise<string> {
+export async function auditWithoutRoom(sinks: Sinks): Promise<string> {
   await using folder = await simpleFolder('audit: { path: audit.jsonl }');
-  // Every write to it fails as on a full disk (full(4)).
-  await symlink('/dev/full', join(folder.path, 'audit.jsonl'));
   await using daemon = await startDaemon(folder.start);
+  // From now on every write of it to a file fails with EFBIG (RLIMIT_FSIZE, getrlimit(2); Node ignores SIGXFSZ).
+  await promisify(execFile)('prlimit', [`--pid=${daemon.process.pid}`, '--fsize=0']);
   using wire = connectWire('native', { socket: join(folder.path, 'keyproxy.sock') }, sinks);
   const end = await wire.call('Encrypt', { ...inputs, tenant_id });
-  await sinks.addDaemon('full disk', daemon);
+  await sinks.addDaemon('no room', daemon);
   await daemon.stop();
-  await sinks.addEnd('full disk', daemon, {});
+  await sinks.addEnd('no room', daemon, {});
   return reasonOf(end);
 }
 

@@ -147,7 +147,7 @@ export const provocations = {
   CALLER_UNVERIFIABLE: both(unverifiable),
   ACCESS_DENIED: both(request('Encrypt', { tenant_id: 'not-for-callers' })),
   CALLER_OVER_LIMIT: both(overLimit),
-  AUDIT_UNAVAILABLE: { kind: 'other daemon', how: 'its audit log is on a full disk' },
+  AUDIT_UNAVAILABLE: { kind: 'other daemon', how: 'its audit log may not grow' },
   MESSAGE_TOO_LARGE: both(
     request('Encrypt', { tenant_id: 'local', plaintext: Buffer.alloc(limit + 1, sent.plaintext.bytes) }),
   ),

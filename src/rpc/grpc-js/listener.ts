@@ -18,6 +18,12 @@ import type { Listener, ListenerOptions } from '../listener.ts';
 import { handlerFor } from './calls.ts';
 import { refusedMessage } from './refused-message.ts';
 
+/** Calls at a time on one connection. */
+const maxStreams = 1024;
+/** How long a connection may be without a call, and what is under way may take when its age is over, in milliseconds. */
+const idleMs = 60_000;
+/** Age at which a connection is asked to come anew, in milliseconds: certificates are looked at when it does. */
+const maxAgeMs = 1_800_000;
 /** A transport that cannot tell a large message from an endless one reads up to this many times the limit. */
 const readAllowance = 2;
 
@@ -33,7 +39,8 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     if (tls === undefined) servers.take(socket, caller);
     else tls.take(socket, (inside, who) => servers.take(inside, who));
   };
-  const acceptor = await accept(target, { maxConnections, onConnection });
+  const onTurnedAway = () => options.observer.turnedAway();
+  const acceptor = await accept(target, { maxConnections, onConnection, onTurnedAway });
   return {
     async drain(graceMs) {
       // What streams have to tell of the end, a health watch say, gets out before they end.
@@ -91,6 +98,10 @@ class Servers {
       'grpc.max_receive_message_length': this.#options.maxMessageBytes * readAllowance,
       'grpc.max_send_message_length': -1,
       'grpc-node.max_session_memory': 64,
+      'grpc.max_concurrent_streams': maxStreams,
+      'grpc.max_connection_idle_ms': idleMs,
+      'grpc.max_connection_age_ms': maxAgeMs,
+      'grpc.max_connection_age_grace_ms': idleMs,
       // Nobody here reads what channelz counts for every call and message.
       'grpc.enable_channelz': 0,
       interceptors: [refusedMessage(this.#options)],

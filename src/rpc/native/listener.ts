@@ -31,6 +31,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const server = await serveGrpc({
     ...{ target, handlers, maxMessageBytes, maxConnections, clock },
     onFailure: (error) => options.observer.broke(error),
+    onTurnedAway: () => options.observer.turnedAway(),
     callerOf: options.callerOf ?? (() => options.caller),
     refuse(refusal, path) {
       // A call whose caller has gone is told to nobody; there may be many.

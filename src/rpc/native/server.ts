@@ -29,8 +29,10 @@ export interface GrpcServerOptions {
   /** Who is on a connection: anonymous where it is not given. A connection that it throws for is closed. */
   readonly callerOf?: ((socket: Socket) => Caller) | undefined;
   readonly limits?: Limits;
-  /** At a time; more are closed at once. */
+  /** At a time; more take the place of one that does nothing, or are closed at once. */
   readonly maxConnections?: number;
+  /** A connection was closed because there are too many. */
+  readonly onTurnedAway?: () => void;
   /** What is said where the server itself ends a call; `path` where no handler knows of it. */
   readonly refuse?: (refusal: Refusal, path: string | undefined) => Refused;
   /** Told of a failure in the transport itself. */
@@ -102,8 +104,13 @@ class Server implements GrpcServer {
   }
 
   async listen(): Promise<void> {
-    const { target, maxConnections = Number.POSITIVE_INFINITY } = this.#options;
-    this.#acceptor = await accept(target, { maxConnections, onConnection: (socket) => this.#take(socket) });
+    const { target, maxConnections = Number.POSITIVE_INFINITY, onTurnedAway } = this.#options;
+    this.#acceptor = await accept(target, {
+      maxConnections,
+      onConnection: (socket) => this.#take(socket),
+      makeRoom: () => this.#makeRoom(),
+      ...(onTurnedAway !== undefined && { onTurnedAway }),
+    });
     this.#checkLater();
   }
 
@@ -154,6 +161,17 @@ class Server implements GrpcServer {
     });
     this.#connections.add(connection);
     if (this.#isClosing) connection.goAway();
+  }
+
+  /** Has the connection go that has done nothing for the longest time; whether there is one. */
+  #makeRoom(): boolean {
+    let [longest, since]: [Connection | undefined, number] = [undefined, Number.POSITIVE_INFINITY];
+    for (const connection of this.#connections) {
+      const { idleSince } = connection;
+      if (idleSince !== undefined && idleSince < since) [longest, since] = [connection, idleSince];
+    }
+    longest?.dismiss();
+    return longest !== undefined;
   }
 
   /** What the calls of a connection share; undefined where nobody can say who is on it. */

@@ -168,6 +168,17 @@ test('disposing ends handshakes that are under way, takes nothing more, and leav
   expect(scene.clock.timers).toBe(0);
 });
 
+test('a connection ends with the certificate that it was opened by', async () => {
+  await using scene = await tlsScene(contentsBy(root), { onSecure: (socket) => socket.pipe(socket) });
+  const { clock } = scene;
+  const client = scene.client(root.issue({ notAfter: new Date(Date.now() + 600_000) }));
+  expect(await echoOf(client, 'hello')).toBe('hello');
+  clock.advance(590_000);
+  expect(await echoOf(client, 'still')).toBe('still');
+  clock.advance(11_000);
+  await closed(client);
+});
+
 describe('callerOfCertificate', () => {
   test('names the caller of a certificate, and says why it names none', async () => {
     await using scene = await tlsScene(contentsBy(root));

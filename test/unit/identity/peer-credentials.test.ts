@@ -70,7 +70,7 @@ test('a handler is given the peer of its connection', async () => {
     maxConnections: 10,
     maxMessageBytes: 1000,
     clock: systemClock,
-    observer: { started() {}, handled() {}, failed() {}, broke() {} },
+    observer: { started() {}, handled() {}, failed() {}, broke() {}, turnedAway() {} },
     methods: [method],
   });
   {

@@ -29,6 +29,7 @@ const contract: Readonly<Record<string, readonly [type: string, ...labels: strin
   keyproxy_revocation_lag_seconds: ['histogram'],
   keyproxy_credential_expiry_timestamp_seconds: ['gauge', 'provider'],
   keyproxy_access_denied_total: ['counter', 'operation'],
+  keyproxy_connections_refused_total: ['counter'],
   keyproxy_callers_refused_total: ['counter', 'identity'],
   keyproxy_alerts_total: ['counter', 'reason', 'tenant'],
   keyproxy_audit_entries_total: ['counter', 'outcome'],
@@ -170,7 +171,7 @@ describe('events of the engine', () => {
 describe('events of calls', () => {
   it('count a call at its start and at its end, with its code and its time', async () => {
     const { metrics, log } = world();
-    const events = rpcEvents(metrics, log);
+    const events = rpcEvents(metrics, log, new FakeClock());
     events.started(encrypt);
     events.started(encrypt);
     events.handled(encrypt, 'OK', 0.001);
@@ -187,7 +188,7 @@ describe('events of calls', () => {
   it('log a failure inside keyproxy with its name and stack, and no property of it', () => {
     const { metrics, log, lines } = world();
     const cause = Object.assign(new TypeError('it broke'), { key: 'hunter2' });
-    rpcEvents(metrics, log).failed(encrypt, new KeyproxyError('INTERNAL', { cause }));
+    rpcEvents(metrics, log, new FakeClock()).failed(encrypt, new KeyproxyError('INTERNAL', { cause }));
     expect(lines).toMatchObject([
       { level: 50, method: 'Encrypt', reason: 'INTERNAL', fault: { name: 'TypeError', message: 'it broke' } },
     ]);

@@ -73,6 +73,7 @@ async function bench({ marked = false, identify }: { marked?: boolean; identify?
       handled: ({ name }, code) => events.push(`${name} ${code}`),
       failed: ({ name }) => events.push(`${name}!`),
       broke: () => events.push('broke'),
+      turnedAway: () => events.push('turned away'),
     },
   });
   const client = await FrameClient.connect(path);
