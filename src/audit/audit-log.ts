@@ -1,7 +1,8 @@
 /**
- * The audit log: who asked for what, written before a key is touched, and what came of it, written before it is
- * answered. A call whose answer was given is in the log, whatever kills the process then; a failing disk means a no, or
- * a gap that the log itself tells of, as the operator chooses. Building an entry copies bytes and waits for nothing.
+ * The audit log: who asked for what, written before anything leaves for a key service, and what came of it, written
+ * before it is answered. A call whose answer was given is in the log, whatever kills the process then; a failing disk
+ * means a no, or a gap that the log itself tells of, as the operator chooses. Building an entry copies bytes and waits
+ * for nothing.
  */
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';

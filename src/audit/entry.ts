@@ -1,6 +1,6 @@
 /**
- * What is recorded of a call: who asked for what, before its key is touched, and what came of it. Nothing here is
- * secret: names, reasons of the error table and ids.
+ * What is recorded of a call: who asked for what, as it begins, and what came of it. Nothing here is secret: names,
+ * reasons of the error table and ids.
  */
 
 /** Who asks for what. */

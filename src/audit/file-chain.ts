@@ -1,11 +1,15 @@
-/** The log in a file: goes on with the chain that is there, moves on to a new file, and deletes what is old. */
-import { chmod, type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
+/**
+ * The log in a file: goes on with the chain that is there, moves on to a new file, also where the one that is written
+ * was taken away, and deletes what is old.
+ */
+import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock, Timer } from '../base/clock.ts';
 import { lockChain } from './chain-lock.ts';
 import { fullFiles, fullPath } from './chain-names.ts';
 import { readFirstSeal, readTail, recover } from './chain-tail.ts';
 import { type AuditAlarm, AuditOpenError, codeOf } from './failure.ts';
+import { isAt, openLogFile } from './log-file.ts';
 import type { ChainEnd, Output, WriteBytes } from './output.ts';
 import { noHash } from './seal.ts';
 
@@ -22,6 +26,9 @@ export interface FileChainOptions {
 /** A rotation that failed is tried again after this long; old files are looked for this often. In milliseconds. */
 const [rotateAgainMs, lookAgainMs, dayMs] = [60_000, 3_600_000, 86_400_000];
 
+/** Before a write it is looked whether the file is still at its path, where that was so long ago, in milliseconds. */
+const stayMs = 1_000;
+
 /** Takes the lock and the file. Throws an AuditOpenError where it cannot. */
 export async function openFileChain(options: FileChainOptions): Promise<Output> {
   const { path } = options;
@@ -32,7 +39,7 @@ export async function openFileChain(options: FileChainOptions): Promise<Output> 
     // What a rotation that was cut short has left: nothing was written into it.
     await unlink(nextPath(path)).catch(() => {});
     const before = await endOfFullFiles(path);
-    const file = stack.use(await openFile(path, 'a+'));
+    const file = stack.use((await openLogFile(path, 'a+')) ?? raise(notAFile(path)));
     const { end, first } = await goOn(file, before, options);
     const { size } = await file.stat();
     const chain = new FileChain(options, { lock, file, end, first, size });
@@ -48,11 +55,14 @@ function nextPath(path: string): string {
   return `${path}.next`;
 }
 
-async function openFile(path: string, flags: string): Promise<FileHandle> {
-  const file = await open(path, flags, 0o600);
-  // By its path: the permission model lets nobody change a mode by a descriptor.
-  await chmod(path, 0o600).catch(() => {});
-  return file;
+function notAFile(path: string): AuditOpenError {
+  return new AuditOpenError(
+    `cannot write the audit log ${path}: it is not a regular file; name one, a path where nothing is yet, or stdout`,
+  );
+}
+
+function raise(error: Error): never {
+  throw error;
 }
 
 /** Where the newest full file ends. */
@@ -107,6 +117,7 @@ interface Opened {
 
 class FileChain implements Output {
   readonly end: ChainEnd;
+  #reached: ChainEnd;
   readonly #options: FileChainOptions;
   readonly #lock: AsyncDisposable;
   #file: FileHandle;
@@ -115,11 +126,13 @@ class FileChain implements Output {
   /** The first block of the file. */
   #first: number;
   #rotateFrom = Number.NEGATIVE_INFINITY;
+  #stayFrom = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
   #cleaning: Promise<void>;
 
   constructor(options: FileChainOptions, { lock, file, end, first, size }: Opened) {
     this.end = end;
+    this.#reached = end;
     this.#options = options;
     this.#lock = lock;
     this.#file = file;
@@ -130,41 +143,76 @@ class FileChain implements Output {
   }
 
   async write(bytes: Buffer, offset: number): Promise<number> {
+    // A block that has begun in a file ends in it.
+    if (offset === 0 && this.#options.clock.monotonic() >= this.#stayFrom) await this.#stay();
     const count = await this.#options.write(this.#fd, bytes, offset, bytes.length - offset);
     this.#size += count;
     return count;
   }
 
   between(end: ChainEnd): Promise<void> | undefined {
+    this.#reached = end;
     const { maxFileBytes, clock } = this.#options;
-    return this.#size >= maxFileBytes && clock.monotonic() >= this.#rotateFrom ? this.#rotate(end) : undefined;
+    return this.#size >= maxFileBytes && clock.monotonic() >= this.#rotateFrom ? this.#rotate() : undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#cleaning;
     this.#timer?.[Symbol.dispose]();
-    await this.#file.datasync().catch(() => {});
-    await this.#file.close();
+    if (!(await isAt(this.#options.path, this.#file).catch(() => true))) this.#tellReplaced();
+    await putAway(this.#file);
     await this.#lock[Symbol.asyncDispose]();
   }
 
+  /** Goes on at the path where the file is there no more, so that nothing is written where nobody finds it. */
+  async #stay(): Promise<void> {
+    const { path, clock } = this.#options;
+    if (!(await isAt(path, this.#file))) {
+      const next = (await openLogFile(path, 'a+')) ?? raise(coded('REPLACED'));
+      try {
+        const left = await readTail(next);
+        if (left === undefined || left.lines !== '') throw coded('REPLACED');
+        const first = (await readFirstSeal(next))?.block ?? this.#reached.block + 1;
+        this.#goTo(next, { first, size: (await next.stat()).size });
+      } catch (error) {
+        await next.close();
+        throw error;
+      }
+      this.#tellReplaced();
+    }
+    this.#stayFrom = clock.monotonic() + stayMs;
+  }
+
+  #tellReplaced(): void {
+    this.#options.onAlarm({ kind: 'replaced', block: this.#reached.block + 1 });
+  }
+
+  #goTo(next: FileHandle, { first, size }: { first: number; size: number }): void {
+    const done = this.#file;
+    this.#file = next;
+    this.#fd = next.fd;
+    this.#size = size;
+    this.#first = first;
+    this.#cleaning = this.#cleaning.then(() => putAway(done));
+  }
+
   /** Puts a new file in the place of the full one. Where that fails, the full one is written on. */
-  async #rotate(end: ChainEnd): Promise<void> {
+  async #rotate(): Promise<void> {
     const { path, clock, onAlarm } = this.#options;
-    const full = fullPath(path, this.#first, end.block);
+    const full = fullPath(path, this.#first, this.#reached.block);
     try {
-      const next = await openFile(nextPath(path), 'ax+');
+      if (!(await isAt(path, this.#file))) {
+        // What has its name is not full, and may be somebody else's: the next write sees to it.
+        this.#stayFrom = Number.NEGATIVE_INFINITY;
+        return;
+      }
+      const next = (await openLogFile(nextPath(path), 'ax+')) ?? raise(coded('EEXIST'));
       await swap(path, full).catch(async (error) => {
         await next.close();
         await unlink(nextPath(path)).catch(() => {});
         throw error;
       });
-      const done = this.#file;
-      this.#file = next;
-      this.#fd = next.fd;
-      this.#size = 0;
-      this.#first = end.block + 1;
-      this.#cleaning = this.#cleaning.then(() => putAway(done));
+      this.#goTo(next, { first: this.#reached.block + 1, size: 0 });
     } catch (error) {
       this.#rotateFrom = clock.monotonic() + rotateAgainMs;
       onAlarm({ kind: 'rotation_failed', cause: codeOf(error) });
@@ -194,12 +242,17 @@ class FileChain implements Output {
 
 async function swap(path: string, full: string): Promise<void> {
   // A name that is taken would be replaced without a word.
-  if (await exists(full)) throw Object.assign(new Error('the name of the full file is taken'), { code: 'EEXIST' });
+  if (await exists(full)) throw coded('EEXIST');
   await rename(path, full);
   await rename(nextPath(path), path).catch(async (error) => {
     await rename(full, path).catch(() => {});
     throw error;
   });
+}
+
+/** An error as the system's are. */
+function coded(code: 'EEXIST' | 'REPLACED'): Error {
+  return Object.assign(new Error(code), { code });
 }
 
 function exists(path: string): Promise<boolean> {

@@ -4,8 +4,11 @@ import { stdin } from 'node:process';
 import { parseArgs } from 'node:util';
 import { type AuditSource, type AuditVerdict, auditCalls, type CallFilter, verifyAudit } from '../app/audit-files.ts';
 import { systemClock } from '../base/clock.ts';
+import { isVerb, verbs } from '../base/verb.ts';
 import { printCalls } from './audit-table.ts';
 import { exitCodes, type Terminal, UsageError } from './exit.ts';
+
+const outcomes = ['ok', 'failed', 'denied', 'unfinished'];
 
 const usage = `keyproxy audit verify PATH [--from BLOCK] [--holds HASH]
        keyproxy audit show PATH [--tenant T] [--caller C] [--operation O] [--outcome X] [--reason R] [--id ID]
@@ -13,7 +16,8 @@ const usage = `keyproxy audit verify PATH [--from BLOCK] [--holds HASH]
   PATH           the file of the audit log, the folder that holds it, or - for standard input
   --from         the block that the log begins with, where older ones were deleted
   --holds        a hash that was printed before: a block that has it must be there
-  --outcome      ok, failed, denied or unfinished
+  --operation    ${listed(verbs)}
+  --outcome      ${listed(outcomes)}
   --since, --until   a time (2026-03-01, 2026-03-01T12:00:00Z) or how long ago (90s, 15m, 2h, 7d)
   --last         only so many, the last ones
   --json         a line of JSON for each call`;
@@ -76,8 +80,6 @@ function report(verdict: AuditVerdict, terminal: Terminal): void {
 }
 
 const filters = ['id', 'caller', 'tenant', 'operation', 'outcome', 'reason'] as const;
-const outcomes = ['ok', 'failed', 'denied', 'unfinished'];
-
 async function show(args: readonly string[], terminal: Terminal): Promise<number> {
   const text = { type: 'string' } as const;
   const { values, positionals } = parseArgs({
@@ -94,6 +96,9 @@ async function show(args: readonly string[], terminal: Terminal): Promise<number
     terminal.out(`usage: ${usage}\n`);
     return exitCodes.ok;
   }
+  if (values.operation !== undefined && !isVerb(values.operation)) {
+    throw new UsageError(`--operation must be one of ${verbs.join(', ')}\n${usage}`);
+  }
   if (values.outcome !== undefined && !outcomes.includes(values.outcome)) {
     throw new UsageError(`--outcome must be one of ${outcomes.join(', ')}\n${usage}`);
   }
@@ -109,6 +114,10 @@ async function show(args: readonly string[], terminal: Terminal): Promise<number
   });
   if (odd > 0) terminal.err(`! ${odd} lines are no entries; keyproxy audit verify tells more\n`);
   return exitCodes.ok;
+}
+
+function listed(names: readonly string[]): string {
+  return `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
 }
 
 function sourceOf(positionals: readonly string[], terminal: Terminal): AuditSource {

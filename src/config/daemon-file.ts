@@ -1,6 +1,7 @@
 /**
- * The daemon's own file: where it listens, which tenants it serves, and its bounds. What later versions of keyproxy
- * have is refused by name, because whoever writes `policy` must not believe that one is in force.
+ * The daemon's own file: where it listens, who calls and what they may do, which tenants it serves, and its bounds.
+ * What later versions of keyproxy have is refused by name, because whoever writes `control` must not believe that
+ * something heeds it.
  */
 import { dirname, resolve } from 'node:path';
 import type { Authorities } from '../kms/authorities.ts';

@@ -2,8 +2,6 @@
 import { byDefault, group, section } from './shape.ts';
 import { choice, flag, integer } from './values.ts';
 
-const notActedOn = 'Accepted, not acted on in this version.';
-
 const cacheConfig = section({
   ttl_seconds: byDefault(integer(0, 604_800, 'seconds'), 86_400, 'How long a data key is kept; 0 turns caching off.'),
   max_entries: byDefault(integer(1, 1_000_000), 1000, "The tenant's share of the cache, in data keys."),
@@ -81,8 +79,17 @@ export const keyUse = {
   ),
   audit: group(
     section({
-      log_all_operations: byDefault(flag, true, `Whether successes are recorded too. ${notActedOn}`),
-      alert_on_failures: byDefault(flag, true, `Whether failures raise the alert. ${notActedOn}`),
+      log_all_operations: byDefault(
+        flag,
+        true,
+        'Whether operations that succeed are recorded, and every beginning. Without, only denials and failures are.',
+      ),
+      alert_on_failures: byDefault(
+        flag,
+        true,
+        "Whether an operation that fails by no mistake of the caller's, or on data that does not open, is a line with " +
+          '`alert` in the log, and counts in `keyproxy_alerts_total`.',
+      ),
     }),
     'What is recorded.',
   ),

@@ -1,4 +1,4 @@
-/** Where operations are recorded: an entry before a key is touched, and its outcome after. */
+/** Where operations are recorded: an entry is on its way before a key is touched, and the outcome follows. */
 import type { Reason } from '../base/errors.ts';
 import type { KeyInfo } from '../kms/key-service.ts';
 import type { ProviderNote } from '../kms/provider-note.ts';

@@ -1,6 +1,6 @@
 /**
- * The one door to a tenant, which every verb goes through: the policy, the caller's limits, the record in the audit
- * before a key is touched, and the outcome in it before anybody hears of it.
+ * The one door to a tenant, which every verb goes through: the policy, the caller's limits, a record in the audit that is
+ * on its way before a key is touched, and the outcome in it before anybody hears of it.
  */
 import { type Caller, callerName } from '../base/caller.ts';
 import { errorTable, KeyproxyError, type Reason } from '../base/errors.ts';

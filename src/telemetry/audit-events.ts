@@ -6,6 +6,7 @@ type Alarm =
   | { readonly kind: 'failing'; readonly cause: string }
   | { readonly kind: 'restored'; readonly lost: number; readonly milliseconds: number }
   | { readonly kind: 'recovered'; readonly entries: number }
+  | { readonly kind: 'replaced'; readonly block: number }
   | { readonly kind: 'rotation_failed'; readonly cause: string }
   | { readonly kind: 'retention_failed'; readonly file: string; readonly cause: string };
 
@@ -22,6 +23,12 @@ export function auditEvents(log: Log): (alarm: Alarm) => void {
         break;
       case 'recovered':
         log.warn(fields, 'entries of an earlier process that was killed were sealed in the audit log');
+        break;
+      case 'replaced':
+        log.error(
+          { alert: true, ...fields },
+          'the file of the audit log was moved or deleted, the chain goes on in a new one',
+        );
         break;
       case 'rotation_failed':
         log.error(fields, 'a full file of the audit log could not be put aside, it grows on');

@@ -27,6 +27,6 @@ it('names the variables and options of Node that are taken over as they are', ()
   const env = Object.fromEntries(variables.map((name) => [name, 'x']));
   const options = [...section.matchAll(/`(--[\w-]+)`/g)].map(([, name = '']) => name);
   const taken = inherited({ execArgv: options, env: { ...env, NODE_OPTIONS: '' } });
-  expect([variables.length, options.length]).toEqual([6, 4]);
+  expect([variables.length, options.length]).toEqual([9, 4]);
   expect(taken.dropped).toEqual([]);
 });

@@ -94,12 +94,9 @@ describe('a chain that is opened again', () => {
 
   it('says why a place cannot be had', async () => {
     await using folder = await temporaryFolder();
-    const path = join(folder.path, 'audit.jsonl');
-    mkdirSync(path);
-    await rm(path, { recursive: true });
-    await expect(openLog({ path: join('/proc', 'audit.jsonl') })).rejects.toThrow(
-      'cannot write the audit log /proc/audit.jsonl',
-    );
+    writeFileSync(join(folder.path, 'file'), '');
+    const path = join(folder.path, 'file', 'audit.jsonl');
+    await expect(openLog({ path })).rejects.toThrow(`cannot write the audit log ${path}: EEXIST`);
   });
 
   it.each<readonly [string, (path: string) => unknown]>([
@@ -224,7 +221,7 @@ describe('a file that is taken away while it is written', () => {
     const path = join(folder.path, 'audit.jsonl');
     const clock = new FakeClock();
     const disk = new MoodyDisk();
-    const { log, alarms } = await openLog({ path, clock, disk, maxFileBytes: 1_000 });
+    const { log, alarms } = await openLog({ path, clock, disk, maxFileBytes: 600 });
     await log.note(subject, ok);
     disk.hold();
     const last = log.note(subject, ok);
@@ -236,7 +233,10 @@ describe('a file that is taken away while it is written', () => {
     await log[Symbol.asyncDispose]();
     expect(alarms).toEqual([{ kind: 'replaced', block: 3 }]);
     expect(readdirSync(folder.path).sort()).toEqual(['audit.jsonl', 'moved']);
-    expect(verified([...linesIn(join(folder.path, 'moved')), ...linesIn(path)])).toMatchObject({ faults: [], blocks: 3 });
+    expect(verified([...linesIn(join(folder.path, 'moved')), ...linesIn(path)])).toMatchObject({
+      faults: [],
+      blocks: 3,
+    });
   });
 });
 

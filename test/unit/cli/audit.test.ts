@@ -170,23 +170,23 @@ describe('keyproxy audit show', () => {
     ]);
     const id = expect.stringMatching(/^[0-9a-f]{12}-[0-9a-f]{10}$/);
     expect(rows).toEqual([
-      ['2026-01-01T00:00:00.000Z', '25', 'ok', '-', 'Encrypt', 't1', 'socket', id, 'arn:k', 'req-1'],
-      ['2026-01-01T00:01:00.000Z', '25', 'ok', '-', 'Encrypt', 't1', 'socket', id, 'arn:k', '-'],
-      ['2026-01-01T00:02:00.000Z', '25', 'ok', '-', 'Encrypt', 't2', 'socket', id, '-', '-'],
-      ['2026-01-01T00:03:00.000Z', '25', 'failed', 'KEY_DISABLED', 'Encrypt', 't2', 'socket', id, '-', '-'],
+      ['2026-01-01T00:00:00.000Z', '25', 'ok', '-', 'encrypt', 't1', 'socket', id, 'arn:k', 'req-1'],
+      ['2026-01-01T00:01:00.000Z', '25', 'ok', '-', 'encrypt', 't1', 'socket', id, 'arn:k', '-'],
+      ['2026-01-01T00:02:00.000Z', '25', 'ok', '-', 'encrypt', 't2', 'socket', id, '-', '-'],
+      ['2026-01-01T00:03:00.000Z', '25', 'failed', 'KEY_DISABLED', 'encrypt', 't2', 'socket', id, '-', '-'],
       [
         '2026-01-01T00:04:00.000Z',
         '0',
         'denied',
         'ACCESS_DENIED',
-        'Decrypt',
+        'decrypt',
         'x\\u001b[2Jy',
         'spiffe://a/b',
         id,
         '-',
         '-',
       ],
-      ['2026-01-01T00:04:00.000Z', '-', 'unfinished', '-', 'Unwrap', 't3', 'socket', id, '-', '-'],
+      ['2026-01-01T00:04:00.000Z', '-', 'unfinished', '-', 'unwrap', 't3', 'socket', id, '-', '-'],
     ]);
   });
 
@@ -248,6 +248,10 @@ describe('a command line that is wrong', () => {
     [['verify', 'log', '--from', '0'], '--from must be a whole number from 1 on'],
     [['verify', 'log', '--holds', 'abc'], '--holds must be the 64 hexadecimal digits'],
     [['show', 'log', '--last', '-1'], 'argument is ambiguous'],
+    [
+      ['show', 'log', '--operation', 'Decrypt'],
+      '--operation must be one of generate_dek, unwrap, encrypt, decrypt, rewrap, describe_tenant',
+    ],
     [['show', 'log', '--outcome', 'good'], '--outcome must be one of ok, failed, denied, unfinished'],
     [['show', 'log', '--since', 'yesterday'], '--since must be a time like'],
   ])('gets one sentence: %j', async (args, message) => {
