@@ -25,8 +25,8 @@ export interface DaemonOptions {
 
 /**
  * How a daemon is hardened. `at start`: by flags on its command line, which saves the second start and lets Node keep
- * what it compiles. `by itself`: as operators start it. `none`: Node's options in its environment hold, a preload or a
- * profiler among them.
+ * what it compiles; it has more than it needs, so its log says that it is not hardened. `by itself`: as operators start
+ * it. `none`: Node's options in its environment hold, a preload or a profiler among them.
  */
 export type Hardening = 'at start' | 'by itself' | 'none';
 
