@@ -19,7 +19,7 @@ import { type GrpcAnswer, GrpcProxy } from './answers/grpc-proxy.ts';
 import { HttpProxy } from './answers/http-proxy.ts';
 import { type Endings, tries } from './answers/tries.ts';
 
-const calls = 60;
+const calls = 40;
 const timeoutMs = 2_500;
 
 /** Turns the garbage of a proxy on and off. */
