@@ -20,8 +20,11 @@ export interface OpenOptions {
 export interface World<Key extends OpenedKey> extends AsyncDisposable {
   /** Makes a key and opens it. */
   openKey(options?: OpenOptions): Promise<Key>;
-  /** What its log calls the requests that it has had so far; absent where it gives no ids with its answers. */
-  requestIds?(): readonly string[];
+  /**
+   * What its log calls the requests that it has had so far; `unreadable` where it gives ids with its answers and nobody
+   * here can read its log, absent where it gives none.
+   */
+  requestIds?(): readonly string[] | 'unreadable';
 }
 
 /** A kind of key that wraps, by the environment's name for it. */

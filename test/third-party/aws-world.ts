@@ -63,6 +63,10 @@ export class ForeignAwsWorld implements World<ForeignAwsKey> {
     return key.Arn;
   }
 
+  requestIds(): 'unreadable' {
+    return 'unreadable';
+  }
+
   /** An RSA key may have been another test's before. */
   async openKey({ kind, timeoutMs }: OpenOptions = {}): Promise<ForeignAwsKey> {
     const idle = kind?.startsWith('RSA_') ? this.#idleOf(kind) : [];

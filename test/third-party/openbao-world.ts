@@ -89,6 +89,10 @@ export class OpenBaoWorld implements World<BaoKey> {
     await writeFile(this.secretIdFile, `${await this.owner.newSecretId('keyproxy')}\n`, { mode: 0o600 });
   }
 
+  requestIds(): 'unreadable' {
+    return 'unreadable';
+  }
+
   /** An RSA key may have been another test's before. */
   async openKey({ kind = 'aes256-gcm96', timeoutMs }: OpenOptions = {}): Promise<BaoKey> {
     const idle = kind.startsWith('rsa-') ? this.#idleOf(kind) : [];
