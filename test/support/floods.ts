@@ -27,6 +27,8 @@ export interface Piece {
 export interface FloodEnd {
   /** They are cut with GOAWAY, ENHANCE_YOUR_CALM and one of these words; never, where there are none. */
   readonly words: readonly string[];
+  /** Of GOAWAY; ENHANCE_YOUR_CALM where none is given. */
+  readonly code?: number;
   /** How long the server waits with that, in seconds; undefined where a slow one may never come so far. */
   readonly afterSeconds?: number;
 }
@@ -234,8 +236,8 @@ export const floods: readonly Flood[] = [
   },
   {
     name: 'decryptions that fail',
-    // The audit's entries of calls that are refused gather, too.
-    ...{ ...usual, heldMiB: 24 },
+    // Some thousand calls are under way at a time, each with its error.
+    ...{ ...usual, heldMiB: 64 },
     opening: Buffer.concat([headers(1, fieldsOf('/keyproxy.v1.KeyProxy/Decrypt')), data(1, garbage, flag.endStream)]),
     piece: newStreams(64, (stream) => call(stream, garbage)),
     end: { words: [] },
@@ -245,8 +247,8 @@ export const floods: readonly Flood[] = [
     ...{ ...usual, connections: 1_100, heldMiB: 0.1 },
     opening: Buffer.alloc(0),
     piece: () => undefined,
-    // Those beyond the bound are closed at once, and come again.
-    end: { words: [''] },
+    // Each new one takes the place of the one that has been silent for the longest time.
+    end: { words: [''], code: 0 },
   },
 ];
 
