@@ -1,13 +1,10 @@
 /** What the policy says to one question, for whoever writes it. */
-
 import { isTenantId, tenantIdRule } from '../base/ids.ts';
 import { isVerb, verbs } from '../base/verb.ts';
 import type { PolicySource } from '../config/daemon-file.ts';
-import { readConfigFile } from '../config/file.ts';
-import { parsePolicyFile, rulesWithoutPolicy } from '../config/policy-file.ts';
-import { ConfigError } from '../config/problem.ts';
+import { rulesWithoutPolicy } from '../config/policy-file.ts';
 import { callerNamed, callerNameForms } from '../identity/caller-name.ts';
-import { Policy } from '../identity/policy.ts';
+import { readPolicy } from './policy.ts';
 
 /** A caller, a tenant and an operation, by their names. */
 export interface AccessQuestion {
@@ -30,7 +27,7 @@ export async function testAccess(question: AccessQuestion, source: PolicySource)
   if (caller === undefined) return unclear(`CALLER is the name of no caller; it is ${callerNameForms}`);
   if (!isTenantId(tenant)) return unclear(`TENANT is no tenant_id; it is ${tenantIdRule}`);
   if (!isVerb(operation)) return unclear(`OPERATION is one of ${verbs.join(', ')}`);
-  const policy = new Policy(await rulesOf(source));
+  const { policy } = await readPolicy(source);
   const rule = policy.ruleFor(caller, tenant, operation);
   if (rule !== undefined) return { kind: 'allowed', rule: rule + 1 };
   const others = policy.rightsOf(caller)(tenant);
@@ -43,13 +40,6 @@ export async function testAccess(question: AccessQuestion, source: PolicySource)
 
 function unclear(problem: string): AccessAnswer {
   return { kind: 'unclear', problem };
-}
-
-async function rulesOf(source: PolicySource) {
-  if (source.kind === 'rules') return source.rules;
-  const { config, problems } = parsePolicyFile(await readConfigFile(source.path), source.path);
-  if (config === undefined) throw new ConfigError(problems);
-  return config;
 }
 
 /** The policy where none is written. */

@@ -1,6 +1,8 @@
 /** Where development must not run, and what it needs on disk. */
+
 import { chmod, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { codeOf } from '../base/system-code.ts';
 import type { TenantConfig } from '../config/tenant-file.ts';
 import type { KeyConfig } from '../kms/key-config.ts';
 import { createLocalKeyFile } from '../kms/local/key-file.ts';
@@ -48,8 +50,4 @@ function isExists(error: unknown): boolean {
 
 function describe(error: unknown): string {
   return error instanceof Error ? error.message : 'cannot make a key file';
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
 }

@@ -33,9 +33,8 @@ export class PolicyInForce {
 
   /** Reads it. Throws a ConfigError. */
   static async open(source: PolicySource): Promise<PolicyInForce> {
-    if (source.kind === 'rules') return new PolicyInForce(source, new Policy(source.rules), undefined);
-    const text = await readConfigFile(source.path);
-    return new PolicyInForce(source, policyFrom(text, source.path), text);
+    const { policy, text } = await readPolicy(source);
+    return new PolicyInForce(source, policy, text);
   }
 
   /** What a caller may do, by the policy as it is now. */
@@ -76,6 +75,13 @@ export class PolicyInForce {
       onProblems(error.problems);
     }
   }
+}
+
+/** Reads a policy, with the text of its file where it has one. Throws a ConfigError. */
+export async function readPolicy(source: PolicySource): Promise<{ policy: Policy; text?: string }> {
+  if (source.kind === 'rules') return { policy: new Policy(source.rules) };
+  const text = await readConfigFile(source.path);
+  return { policy: policyFrom(text, source.path), text };
 }
 
 function policyFrom(text: string, file: string): Policy {

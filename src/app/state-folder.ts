@@ -1,6 +1,8 @@
 /** The folder in which the daemon keeps what has to outlive it. Files in it are whole or not there. */
+
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf } from '../base/system-code.ts';
 import { StartupError } from './startup-error.ts';
 
 /** A file that is not whole yet: its name, the number of the process that writes it, and one of its own. */
@@ -83,8 +85,4 @@ export class StateFolder {
   async setAside(name: string): Promise<void> {
     await rename(join(this.path, name), join(this.path, `${name}.unreadable`)).catch(() => {});
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
 }

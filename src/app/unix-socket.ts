@@ -2,9 +2,11 @@
  * A place for a Unix socket: its folder exists, a stale socket of a daemon that died is gone, and one that somebody
  * answers on is never taken.
  */
+
 import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { dirname } from 'node:path';
+import { codeOf } from '../base/system-code.ts';
 import { StartupError } from './startup-error.ts';
 
 /** Longest wait for an answer from whoever holds a socket, in milliseconds. */
@@ -58,8 +60,4 @@ function answers(path: string): Promise<boolean> {
     // Whoever may not open it, or finds its queue full, must not take it either.
     probe.once('error', (error) => end(!['ECONNREFUSED', 'ENOENT'].includes(codeOf(error))));
   });
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
 }

@@ -8,7 +8,8 @@ import { once } from 'node:events';
 import { lstat, open, unlink } from 'node:fs/promises';
 import { createConnection, createServer, type Server } from 'node:net';
 import { basename, dirname } from 'node:path';
-import { AuditOpenError, codeOf } from './failure.ts';
+import { codeOf } from '../base/system-code.ts';
+import { AuditOpenError } from './failure.ts';
 
 /** Longest wait for an answer from whoever holds it, in milliseconds. */
 const probeMs = 1_000;

@@ -25,8 +25,3 @@ export class AuditOpenError extends Error {
     this.name = 'AuditOpenError';
   }
 }
-
-/** The code of an error of the system's. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
-}

@@ -5,10 +5,11 @@
 import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock, Timer } from '../base/clock.ts';
+import { codeOf } from '../base/system-code.ts';
 import { lockChain } from './chain-lock.ts';
 import { fullFiles, fullPath } from './chain-names.ts';
 import { readFirstSeal, readTail, recover } from './chain-tail.ts';
-import { type AuditAlarm, AuditOpenError, codeOf } from './failure.ts';
+import { type AuditAlarm, AuditOpenError } from './failure.ts';
 import { isAt, openLogFile } from './log-file.ts';
 import type { ChainEnd, Output, WriteBytes } from './output.ts';
 import { noHash } from './seal.ts';

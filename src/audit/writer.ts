@@ -6,8 +6,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Clock, pause, type Timer } from '../base/clock.ts';
 import { KeyproxyError } from '../base/errors.ts';
+import { codeOf } from '../base/system-code.ts';
 import { Block, blockMemory } from './block.ts';
-import { type AuditAlarm, codeOf } from './failure.ts';
+import type { AuditAlarm } from './failure.ts';
 import type { ChainEnd, Output } from './output.ts';
 import { blockHash, linePrefix, sealEnd, sealHead } from './seal.ts';
 

@@ -1,5 +1,7 @@
 /** Reads a file of configuration: a regular one, of a bounded size, in UTF-8. */
+
 import { readFile, stat } from 'node:fs/promises';
+import { codeOf } from '../base/system-code.ts';
 import { ConfigError } from './problem.ts';
 
 /** The largest file that is read, in bytes. */
@@ -37,9 +39,4 @@ export async function readConfigFile(file: string): Promise<string> {
   const text = typeof bytes === 'string' ? undefined : textOf(bytes);
   if (text !== undefined) return text;
   throw new ConfigError([{ file, line: 0, path: '', message: typeof bytes === 'string' ? bytes : notUtf8 }]);
-}
-
-/** The system's code for a failure, `ENOENT` say. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
 }

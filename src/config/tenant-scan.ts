@@ -6,7 +6,8 @@
 import { createHash } from 'node:crypto';
 import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { boundedRead, codeOf, notUtf8, textOf } from './file.ts';
+import { codeOf } from '../base/system-code.ts';
+import { boundedRead, notUtf8, textOf } from './file.ts';
 import type { TenantFileOptions } from './key-block.ts';
 import type { ConfigProblem } from './problem.ts';
 import { parseTenantFile, type TenantConfig } from './tenant-file.ts';

@@ -1,19 +1,9 @@
 /** The caller behind a name, as logs and the audit show it. */
 import type { Caller } from '../base/caller.ts';
+import { serviceAccountNamed } from './service-account.ts';
+import { parseSpiffeId } from './spiffe-id.ts';
 
-const patterns: readonly (readonly [pattern: RegExp, caller: (parts: readonly string[]) => Caller])[] = [
-  [/^socket$/, () => ({ kind: 'socket' })],
-  [
-    /^socket:uid=(\d{1,10}),gid=(\d{1,10})$/,
-    ([uid = '', gid = '']) => ({ kind: 'socket', peer: { pid: 0, uid: Number(uid), gid: Number(gid) } }),
-  ],
-  [/^anonymous$/, () => ({ kind: 'anonymous' })],
-  [
-    /^system:serviceaccount:([a-z0-9-]{1,63}):([a-z0-9.-]{1,253})$/,
-    ([namespace = '', name = '']) => ({ kind: 'service_account', namespace, name }),
-  ],
-  [/^(spiffe:\/\/[a-z0-9._-]{1,255}(?:\/[A-Za-z0-9._-]+)+)$/, ([id = '']) => ({ kind: 'spiffe', id })],
-];
+const peerPattern = /^socket:uid=(\d{1,10}),gid=(\d{1,10})$/;
 
 /** What a caller's name may look like, for messages. */
 export const callerNameForms =
@@ -21,9 +11,9 @@ export const callerNameForms =
 
 /** The caller of this name; undefined where no caller can have it. */
 export function callerNamed(name: string): Caller | undefined {
-  for (const [pattern, caller] of patterns) {
-    const match = pattern.exec(name);
-    if (match !== null) return caller(match.slice(1));
-  }
-  return undefined;
+  if (name === 'socket' || name === 'anonymous') return { kind: name };
+  const [, uid, gid] = peerPattern.exec(name) ?? [];
+  if (uid !== undefined) return { kind: 'socket', peer: { pid: 0, uid: Number(uid), gid: Number(gid) } };
+  const hasPath = (parseSpiffeId(name)?.path ?? '') !== '';
+  return hasPath ? { kind: 'spiffe', id: name } : serviceAccountNamed(name);
 }

@@ -17,18 +17,24 @@ const partsClaim = 'kubernetes.io';
 /** What is wrong with the claims of a token, once its signature is right. */
 export type AccountProblem = 'no account' | 'disagreement';
 
+/** The account that Kubernetes gives this name as a user; undefined where no account can have it. */
+export function serviceAccountNamed(user: string): Extract<Caller, { kind: 'service_account' }> | undefined {
+  const [, namespace, name] = subjectPattern.exec(user) ?? [];
+  if (namespace === undefined || name === undefined) return undefined;
+  return { kind: 'service_account', namespace, name };
+}
+
 /** The account, or why there is none: the subject is somebody else, or the claims contradict each other. */
 export function serviceAccountOf(claims: Readonly<Record<string, unknown>>): Caller | AccountProblem {
   const subject = claims['sub'];
-  const match = typeof subject === 'string' ? subjectPattern.exec(subject) : null;
-  const [, namespace, name] = match ?? [];
-  if (namespace === undefined || name === undefined) return 'no account';
+  const account = typeof subject === 'string' ? serviceAccountNamed(subject) : undefined;
+  if (account === undefined) return 'no account';
   if (Object.hasOwn(claims, partsClaim)) {
     const parts = claims[partsClaim];
-    if (fieldOf(parts, 'namespace') !== namespace) return 'disagreement';
-    if (fieldOf(fieldOf(parts, 'serviceaccount'), 'name') !== name) return 'disagreement';
+    if (fieldOf(parts, 'namespace') !== account.namespace) return 'disagreement';
+    if (fieldOf(fieldOf(parts, 'serviceaccount'), 'name') !== account.name) return 'disagreement';
   }
-  return { kind: 'service_account', namespace, name };
+  return account;
 }
 
 function fieldOf(value: unknown, name: string): unknown {

@@ -3,8 +3,10 @@
  * vouch for callers, all in PEM. They are checked here before TLS gets them, because TLS would take a certificate that has
  * ended or a bundle without a root, and refuse every call afterwards.
  */
+
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
+import { codeOf } from '../base/system-code.ts';
 
 /** Where the files are. */
 export interface TlsPaths {
@@ -152,9 +154,4 @@ async function readBytes(path: string): Promise<Buffer> {
 
 function unreadable(path: string, cause: unknown): never {
   throw new Error(`${path} cannot be read (${codeOf(cause)}); name a file that keyproxy may read`, { cause });
-}
-
-/** The system's code of an error (`ENOENT`). */
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
 }

@@ -67,9 +67,7 @@ export class KeySource {
     const { observer, lifetime: signal } = this.#options;
     const { tenant, ring, context, note } = whose;
     const permit = tenant.permit();
-    const { plaintext, by, failedOver } = await firstToOpen(ring, owned, {
-      ...{ context, signal, note },
-    });
+    const { plaintext, by, failedOver } = await firstToOpen(ring, owned, { context, signal, note });
     if (failedOver) observer.failedOver(tenant.id, by.service.provider);
     const { service } = by;
     return this.#key(whose, { plaintext, entries, info: service.describe(by.entry), service }, permit);

@@ -3,20 +3,11 @@
  * named here as a line of its corpus; `npm run fuzz` finds others.
  */
 import { describe, expect, it } from 'vitest';
-import { lineOf, readCorpus, readFound } from '../../fuzz/engine/corpus-file.ts';
-import type { Target } from '../../fuzz/engine/target.ts';
+import { readCorpus, readFound } from '../../fuzz/engine/corpus-file.ts';
+import { failureOf } from '../../fuzz/engine/replay.ts';
 import { targets } from '../../fuzz/targets/all.ts';
 import { codeOfTarget } from '../../fuzz/targets/code.ts';
 import { parserTargets } from '../../fuzz/targets/parsers.ts';
-
-async function failureOf(target: Target, input: Buffer): Promise<string | undefined> {
-  try {
-    await target.run(input);
-    return undefined;
-  } catch (error) {
-    return `${error} with ${lineOf(input)}`;
-  }
-}
 
 describe('fuzzing', () => {
   it.each(parserTargets)('broke no promise of the parser of $name with any input that it kept', async (target) => {

@@ -3,18 +3,9 @@
  * a line of its corpus; `npm run fuzz` finds others.
  */
 import { describe, expect, it } from 'vitest';
-import { lineOf, readCorpus, readFound } from '../../fuzz/engine/corpus-file.ts';
-import type { Target } from '../../fuzz/engine/target.ts';
+import { readCorpus, readFound } from '../../fuzz/engine/corpus-file.ts';
+import { failureOf } from '../../fuzz/engine/replay.ts';
 import { targets } from '../../fuzz/targets/all.ts';
-
-async function failureOf(target: Target, input: Buffer): Promise<string | undefined> {
-  try {
-    await target.run(input);
-    return undefined;
-  } catch (error) {
-    return `${error} with ${lineOf(input)}`;
-  }
-}
 
 describe('fuzzing', () => {
   it.each(targets)('broke no promise of the $name with any input that it kept', async (target) => {
