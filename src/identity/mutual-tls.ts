@@ -3,13 +3,12 @@
  * alone, which the gRPC of every language speaks; HTTP/2 by ALPN (RFC 9113, section 3.2), as gRPC has it. Nothing is
  * resumed: a resumed session shows no certificate, and would outlive the authority that vouched for it.
  */
-import { constants, hash } from 'node:crypto';
+import { constants } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createSecureContext, createServer, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls';
 import type { Caller } from '../base/caller.ts';
 import type { Clock, Timer } from '../base/clock.ts';
-import { KeyproxyError } from '../base/errors.ts';
-import { judgeSvid } from './svid.ts';
+import { type Admission, refused, SvidCallers } from './svid-callers.ts';
 import { fingerprint, readTlsFiles, type TlsMaterial, type TlsPaths } from './tls-files.ts';
 import { watchTlsFiles } from './tls-watch.ts';
 
@@ -31,10 +30,6 @@ export interface MutualTls extends Disposable {
    * it is not called, and the socket is destroyed, where the handshake fails or takes more than 10 s.
    */
   take(socket: Socket, onSecure: (socket: TLSSocket, caller: Caller) => void): void;
-  /** Whom a leaf certificate names that TLS has accepted (DER). Throws a `KeyproxyError` `CALLER_UNAUTHENTICATED`. */
-  callerOfCertificate(der: Buffer): Caller;
-  /** When the certificate in use ends, in milliseconds since 1970. */
-  readonly expiresAt: number;
 }
 
 /** The longest handshake, in milliseconds. */
@@ -42,9 +37,6 @@ const handshakeMs = 10_000;
 
 /** What timers hold, in milliseconds; a certificate that lasts longer outlives every connection's age. */
 const longestTimerMs = 2 ** 31 - 1;
-
-/** How many callers are remembered by their certificate. */
-const mostCallers = 1000;
 
 /**
  * Reads the files, and watches them until it is disposed: connections that come after a change see the new ones, those that
@@ -63,25 +55,19 @@ interface Handshake {
   readonly timer: Timer;
 }
 
-/** Whether a peer is somebody; `why` is a clause that holds nothing of what it sent. */
-type Admission =
-  | { readonly kind: 'admitted'; readonly caller: Caller }
-  | { readonly kind: 'refused'; readonly why: string };
-
 class Terminator implements MutualTls {
   readonly #options: MutualTlsOptions;
   readonly #server: Server;
   readonly #handshakes = new Map<Socket, Handshake>();
-  readonly #callers = new Map<string, Caller>();
+  readonly #callers: SvidCallers;
   /** When the certificates of connections are over. */
   readonly #endings = new Set<Timer>();
   readonly #watch: Disposable;
-  #expiresAt: number;
   #disposed = false;
 
   constructor(options: MutualTlsOptions, material: TlsMaterial, used: string) {
     this.#options = options;
-    this.#expiresAt = material.expiresAt;
+    this.#callers = new SvidCallers(options.trustDomain);
     // It never listens: connections are handed to it, and what it needs of a server is the check of certificates.
     this.#server = createServer({
       ...contextOf(material),
@@ -98,10 +84,6 @@ class Terminator implements MutualTls {
     });
   }
 
-  get expiresAt(): number {
-    return this.#expiresAt;
-  }
-
   take(socket: Socket, onSecure: (socket: TLSSocket, caller: Caller) => void): void {
     if (this.#disposed) {
       socket.destroy();
@@ -110,25 +92,6 @@ class Terminator implements MutualTls {
     const timer = this.#options.clock.after(handshakeMs, () => this.#refuse(socket, 'the handshake took over 10 s'));
     this.#handshakes.set(socket, { onSecure, timer });
     this.#server.emit('connection', socket);
-  }
-
-  callerOfCertificate(der: Buffer): Caller {
-    const admission = this.#judge(der);
-    if (admission.kind === 'admitted') return admission.caller;
-    throw new KeyproxyError('CALLER_UNAUTHENTICATED', { detail: admission.why });
-  }
-
-  #judge(der: Buffer): Admission {
-    const digest = hash('sha256', der, 'base64');
-    const known = this.#callers.get(digest);
-    if (known !== undefined) return { kind: 'admitted', caller: known };
-    const verdict = judgeSvid(der, this.#options.trustDomain);
-    if (verdict.kind === 'refused') return refused(`the certificate is refused: ${verdict.why}`);
-    const caller: Caller = { kind: 'spiffe', id: verdict.id };
-    const [oldest] = this.#callers.keys();
-    if (this.#callers.size >= mostCallers && oldest !== undefined) this.#callers.delete(oldest);
-    this.#callers.set(digest, caller);
-    return { kind: 'admitted', caller };
   }
 
   [Symbol.dispose](): void {
@@ -147,7 +110,6 @@ class Terminator implements MutualTls {
     // Throws where the files do not make a context, while the server still has its old one.
     createSecureContext(context);
     this.#server.setSecureContext(context);
-    this.#expiresAt = material.expiresAt;
     this.#options.onReload?.('loaded');
   }
 
@@ -187,7 +149,7 @@ class Terminator implements MutualTls {
     const leaf = secure.getPeerX509Certificate();
     if (!secure.authorized || leaf === undefined) return refused('no certificate was shown');
     if (secure.alpnProtocol !== 'h2') return refused('HTTP/2 was not asked for by ALPN (h2)');
-    return this.#judge(leaf.raw);
+    return this.#callers.admissionOf(leaf.raw);
   }
 
   /** Reached for handshakes that TLS ended, and for sockets that ended before TLS was through. */
@@ -212,10 +174,6 @@ class Terminator implements MutualTls {
     this.#handshakes.delete(socket);
     return handshake;
   }
-}
-
-function refused(why: string): Admission {
-  return { kind: 'refused', why };
 }
 
 function contextOf({ cert, key, ca }: TlsMaterial): SecureContextOptions {

@@ -21,8 +21,6 @@ export interface TlsMaterial extends Disposable {
   readonly cert: string;
   readonly ca: string;
   readonly key: Buffer;
-  /** When the first certificate of `cert` ends, in milliseconds since 1970. */
-  readonly expiresAt: number;
 }
 
 /** No file of this kind is larger, in bytes; a bundle of roots has about 2 KiB for each. */
@@ -66,7 +64,6 @@ export async function readTlsFiles(paths: TlsPaths, now: number): Promise<TlsMat
       cert: own.file,
       ca: roots.map(({ pem }) => pem).join('\n'),
       key,
-      expiresAt: own.certificate.validToDate.getTime(),
       [Symbol.dispose]: wipe,
     };
   } catch (error) {

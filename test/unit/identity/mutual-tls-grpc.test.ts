@@ -10,9 +10,9 @@ import {
   type ServerUnaryCall,
 } from '@grpc/grpc-js';
 import { expect, test, vi } from 'vitest';
-import type { Caller } from '../../../src/base/caller.ts';
+import { type Admission, SvidCallers } from '../../../src/identity/svid-callers.ts';
 import { lookMs } from '../../../src/identity/tls-watch.ts';
-import { type Authority, makeRoot, type Svid, workload } from '../../support/svids.ts';
+import { type Authority, makeRoot, type Svid, trustDomain, workload } from '../../support/svids.ts';
 import { contentsBy, type TlsScene, tlsScene, write } from './tls-scene.ts';
 
 const path = '/test.Echo/Echo';
@@ -64,6 +64,10 @@ async function grpcScene(root: Authority): Promise<GrpcScene> {
   };
 }
 
+function admitted(id: string): Admission {
+  return { kind: 'admitted', caller: { kind: 'spiffe', id } };
+}
+
 function call(client: Client, text: string): Promise<string> {
   return new Promise((done, fail) => {
     const answered: requestCallback<Buffer> = (error, answer) => (error ? fail(error) : done(String(answer)));
@@ -80,7 +84,7 @@ test('a call of grpc-js comes through, and its context has the certificate that 
   expect(context?.transportSecurityType).toBe('ssl');
   const der = context?.sslPeerCertificate?.raw ?? Buffer.alloc(0);
   expect(der.equals(svid.der)).toBe(true);
-  expect(scene.tls.mtls.callerOfCertificate(der)).toEqual({ kind: 'spiffe', id: workload });
+  expect(new SvidCallers(trustDomain).admissionOf(der)).toEqual(admitted(workload));
 });
 
 test('each call has the context of its own connection', async () => {
@@ -89,10 +93,11 @@ test('each call has the context of its own connection', async () => {
   const ids = ['a', 'b', 'c'].map((name) => `spiffe://example.org/${name}`);
   const clients = ids.map((id) => scene.connect(root.issue({ uris: [id] }), [root]));
   for (let round = 0; round < 3; round += 1) for (const client of clients) await call(client, 'hello');
+  const callers = new SvidCallers(trustDomain);
   const seen = scene.contexts.map(({ sslPeerCertificate }) =>
-    scene.tls.mtls.callerOfCertificate(sslPeerCertificate?.raw ?? Buffer.alloc(0)),
+    callers.admissionOf(sslPeerCertificate?.raw ?? Buffer.alloc(0)),
   );
-  expect(seen).toEqual([...ids, ...ids, ...ids].map((id): Caller => ({ kind: 'spiffe', id })));
+  expect(seen).toEqual([...ids, ...ids, ...ids].map(admitted));
 });
 
 test('an SVID that is refused makes the call unavailable', async () => {

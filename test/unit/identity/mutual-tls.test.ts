@@ -4,8 +4,7 @@ import { connect, Socket } from 'node:net';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { describe, expect, test, vi } from 'vitest';
 import type { Caller } from '../../../src/base/caller.ts';
-import { KeyproxyError } from '../../../src/base/errors.ts';
-import { makeKeys, makeRoot, type Svid, type SvidOptions, workload } from '../../support/svids.ts';
+import { makeRoot, type Svid, type SvidOptions, workload } from '../../support/svids.ts';
 import { closed, contentsBy, echoOf, tlsScene } from './tls-scene.ts';
 
 const root = makeRoot();
@@ -177,36 +176,4 @@ test('a connection ends with the certificate that it was opened by', async () =>
   expect(await echoOf(client, 'still')).toBe('still');
   clock.advance(11_000);
   await closed(client);
-});
-
-describe('callerOfCertificate', () => {
-  test('names the caller of a certificate, and says why it names none', async () => {
-    await using scene = await tlsScene(contentsBy(root));
-    expect(scene.mtls.callerOfCertificate(root.issue().der)).toEqual(caller);
-    const evil = root.issue({ uris: ['spiffe://evil.org/web'] });
-    const thrown = failureOf(() => scene.mtls.callerOfCertificate(evil.der));
-    expect(thrown.reason).toBe('CALLER_UNAUTHENTICATED');
-    expect(thrown.message).toContain('another trust domain');
-    expect(thrown.message).not.toContain('evil');
-  });
-
-  test('remembers a thousand callers and no more', async () => {
-    await using scene = await tlsScene(contentsBy(root));
-    const keys = makeKeys();
-    const first = root.issue({ keys }).der;
-    const known = scene.mtls.callerOfCertificate(first);
-    for (let count = 1; count < 1000; count += 1) scene.mtls.callerOfCertificate(root.issue({ keys }).der);
-    expect(scene.mtls.callerOfCertificate(first)).toBe(known);
-    scene.mtls.callerOfCertificate(root.issue({ keys }).der);
-    expect(scene.mtls.callerOfCertificate(first)).not.toBe(known);
-  });
-
-  function failureOf(run: () => unknown): KeyproxyError {
-    try {
-      run();
-    } catch (error) {
-      if (error instanceof KeyproxyError) return error;
-    }
-    throw new Error('nothing was refused');
-  }
 });

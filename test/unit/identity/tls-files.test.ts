@@ -84,9 +84,3 @@ test('what is read is what was checked, and the key is wiped with its material',
   material[Symbol.dispose]();
   expect(material.key.every((byte) => byte === 0)).toBe(true);
 });
-
-test('openMutualTls tells when its certificate ends', async () => {
-  await using paths = await folderOf(issued(-hourMs, hourMs));
-  using mtls = await openMutualTls({ ...paths, trustDomain, clock: systemClock });
-  expect(Math.abs(mtls.expiresAt - Date.now() - hourMs)).toBeLessThan(60_000);
-});
