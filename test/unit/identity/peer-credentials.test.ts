@@ -1,5 +1,5 @@
 /** Who is at the other end of a Unix socket. Reads a private field of Node's sockets: this is the guard for the Node in use. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createConnection, createServer, type Socket } from 'node:net';
@@ -43,8 +43,14 @@ test.skipIf(process.getuid?.() !== 0)('a peer that runs as another user is that 
   await once(server, 'listening');
   execFileSync('chmod', ['-R', 'a+rwx', join(at.path, '..')]);
   const script = `require('net').createConnection(${JSON.stringify(at.path)}).on('close', () => process.exit())`;
-  const child = spawn(process.execPath, ['-e', script], { uid: 65_534, gid: 65_534, stdio: 'ignore' });
-  const [socket] = (await once(server, 'connection')) as [Socket];
+  const stdio: StdioOptions = ['ignore', 'ignore', 'inherit'];
+  // The folder of the test may be closed to others.
+  const child = spawn(process.execPath, ['-e', script], { cwd: '/', uid: 65_534, gid: 65_534, stdio });
+  const failed = once(child, 'exit').then(([code, signal]) => {
+    throw new Error(`the peer ended with ${code ?? signal} before it connected`);
+  });
+  const [socket] = (await Promise.race([once(server, 'connection'), failed])) as [Socket];
+  failed.catch(() => {});
   expect(read(socket)).toEqual({ pid: child.pid, uid: 65_534, gid: 65_534 });
   socket.destroy();
   await once(child, 'exit');
