@@ -1,7 +1,6 @@
 /** What the log says of a process's hardening at its start. */
 import { readFile } from 'node:fs/promises';
-import { pino } from 'pino';
-import { createLog } from '../telemetry/log.ts';
+import { createLog, synchronousOutput } from '../telemetry/log.ts';
 import { coreDumpsOf } from './hardening-cores.ts';
 
 /** Why a process is as it is. */
@@ -47,7 +46,7 @@ export async function reportHardening(level: string, hardening: Hardening): Prom
 
 /** Says which options and variables of Node's are left behind. The line is out when this returns: the process is replaced next. */
 export function reportDropped(level: string, dropped: readonly string[]): void {
-  const log = createLog(level, pino.destination({ dest: 1, sync: true }));
+  const log = createLog(level, synchronousOutput());
   log.warn({ dropped }, 'options of Node that could open the process are not in force');
 }
 

@@ -8,3 +8,8 @@ export function createLog(level: string, destination?: DestinationStream): Log {
   const options: LoggerOptions = { level, timestamp: pino.stdTimeFunctions.isoTime };
   return destination === undefined ? pino(options) : pino(options, destination);
 }
+
+/** Standard output for lines that must be out before the process is replaced; all other logging is asynchronous. */
+export function synchronousOutput(): DestinationStream {
+  return pino.destination({ dest: 1, sync: true });
+}
