@@ -101,6 +101,8 @@ describe.skipIf(endpoint === undefined)('a customer’s namespace on OpenBao', (
 
   it.each(making)('makes no key by %s, where there is none of the name', async (operation) => {
     await using service = world.open(`nobody-made-this-${operation}`);
+    // The server answers a list of no keys with 404: one of ours has to be there.
+    await using _other = await world.openKey();
     const entry = { providerId: Buffer.alloc(0), providerInfo: Buffer.alloc(0), ciphertext: Buffer.alloc(0) };
     expect((await failureOf(run(operation, service, { entry, signal: never }))).fault).toEqual(missing);
     const { keys } = await world.owner.call('LIST', `${world.mount}/keys`);
