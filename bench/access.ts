@@ -7,7 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startTokenIssuer } from '../test/support/token-issuer.ts';
 import type { Contest, ContestServer } from './contest.ts';
-import { startUnwrap, unwrapContest } from './unwrap.ts';
+import { startUnwrap, type UnwrapOptions, unwrapContest } from './unwrap.ts';
 
 /** A token that lasts as long as any measurement, in seconds. */
 const lifeSeconds = 86_400;
@@ -25,14 +25,16 @@ export async function accessContest(folder: string): Promise<Contest> {
     ...bare,
     name: 'Unwrap, cached, with identity, policy and audit',
     entrants: [
-      { name: 'on', start: (own) => startGuarded(folder, own) },
+      { name: 'on', start: (own) => startGuarded({ world: folder, folder: own }) },
       { name: 'off', start: (own) => startUnwrap({ world: folder, folder: own, transport: 'native' }) },
     ],
     targets: [{ of: 'on', over: 'off', atLeast: 0.85 }],
   };
 }
 
-async function startGuarded(world: string, folder: string): Promise<ContestServer> {
+/** Starts the daemon with all of them, and waits until it serves. */
+export async function startGuarded(options: Omit<UnwrapOptions, 'transport' | 'guard'>): Promise<ContestServer> {
+  const { folder } = options;
   await using parts = new AsyncDisposableStack();
   const issuer = parts.use(await startTokenIssuer());
   await writeFile(join(folder, 'policy.yaml'), policy);
@@ -43,7 +45,7 @@ identity: { token: { issuer: "${issuer.name}", jwks_uri: "${issuer.jwksUri}" } }
 audit: { path: audit.jsonl }
 `;
   const guard = { settings, listener: 'identity: token' };
-  const server = await startUnwrap({ world, folder, guard, transport: 'native' });
+  const server = await startUnwrap({ ...options, guard, transport: 'native' });
   const rest = parts.move();
   return {
     ...server,

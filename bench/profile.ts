@@ -2,7 +2,7 @@
  * Where the time of a server goes: runs one under Node's own profiler and h2load, and prints its functions by the time
  * that was spent in each itself, callees left out.
  *
- *     node bench/profile.ts echo|echo-grpc-js|unwrap|unwrap-grpc-js
+ *     node bench/profile.ts echo|echo-grpc-js|unwrap|unwrap-grpc-js|unwrap-access
  *         --seconds N     length of the load (default 5)
  *         --top N         lines (default 40)
  *         --keep FILE     keeps the profile, for the Performance panel of a browser
@@ -12,6 +12,7 @@
 import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { startGuarded } from './access.ts';
 import type { Contest, ContestServer } from './contest.ts';
 import { echoCall, fromSource } from './echo/servers.ts';
 import { runH2load } from './h2load.ts';
@@ -27,13 +28,13 @@ interface Subject {
 }
 
 const root = resolve(import.meta.dirname, '..');
+const program = join(root, 'src/main.ts');
 
 function echo(transport: Transport): () => Promise<Subject> {
   return async () => ({ call: echoCall(), start: (folder, env) => fromSource(transport, env)(folder) });
 }
 
 function unwrap(transport: Transport): (world: string) => Promise<Subject> {
-  const program = join(root, 'src/main.ts');
   return async (world) => ({
     call: await unwrapContest(world, 'DEK_SOURCE_DERIVED'),
     start: (folder, env) => startUnwrap({ world, folder, transport, program, env, isUnhardened: true }),
@@ -45,6 +46,10 @@ const subjects: Readonly<Record<string, (world: string) => Promise<Subject>>> = 
   'echo-grpc-js': echo('grpc-js'),
   unwrap: unwrap('native'),
   'unwrap-grpc-js': unwrap('grpc-js'),
+  'unwrap-access': async (world) => ({
+    call: await unwrapContest(world, 'DEK_SOURCE_DERIVED'),
+    start: (folder, env) => startGuarded({ world, folder, program, env, isUnhardened: true }),
+  }),
 };
 
 /** The parts of a .cpuprofile that are read (Chrome DevTools Protocol, Profiler.Profile). */
@@ -92,11 +97,12 @@ async function record(subject: Subject, { folder, seconds }: { folder: string; s
   await using own = await ownFolder();
   const profiles = join(folder, 'profiles');
   await using server = await start(own.path, { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` });
-  await firstAnswerOf({ ...call, socket: server.socket }, () => server.process.exitCode !== null);
+  const { socket, metadata = {} } = server;
+  await firstAnswerOf({ ...call, socket, metadata }, () => server.process.exitCode !== null);
   const bodyFile = join(own.path, 'request');
   await writeFile(bodyFile, grpcMessage(call.request));
   const load = (calls: number) =>
-    runH2load({ ...call, socket: server.socket, bodyFile, folder: own.path, calls: Math.ceil(calls) });
+    runH2load({ ...call, socket, metadata, bodyFile, folder: own.path, calls: Math.ceil(calls) });
   const first = await load(20_000);
   const begin = microseconds();
   const { succeeded, seconds: taken } = await load((seconds * first.succeeded) / first.seconds);

@@ -7,29 +7,15 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from '../base/clock.ts';
 import type { AuditOutcome, AuditSubject } from './entry.ts';
+import { EntryLines } from './entry-lines.ts';
 import type { AuditAlarm } from './failure.ts';
 import { openFileChain } from './file-chain.ts';
 import { FormCache } from './forms.ts';
-import { type CallForms, callForms, type LineForm, LineNumber, outcomeForm, outcomeForms } from './line-form.ts';
+import { type CallForms, callForms } from './line-form.ts';
 import { type Output, standardOutput, systemWrite, type WriteBytes } from './output.ts';
 import { noHash } from './seal.ts';
-import { quoted } from './text.ts';
+import { type AuditTicket, Ticket } from './ticket.ts';
 import { ChainWriter, type OnFailure } from './writer.ts';
-
-/** One call in the log. */
-export interface AuditTicket {
-  /**
-   * Settles when the begin entry is written. To be awaited before anything leaves for a key service. Rejects as `end`
-   * does.
-   */
-  begun(): Promise<void>;
-  /**
-   * Notes the outcome, once; resolves when everything of this call is written. Rejects with a `KeyproxyError` of
-   * `AUDIT_UNAVAILABLE` where the sink fails and the choice is to refuse: the call must not be answered then. The
-   * entry may still be written when the sink works again.
-   */
-  end(outcome: AuditOutcome): Promise<void>;
-}
 
 /** Counts since the start, for metrics. */
 export interface AuditState {
@@ -76,8 +62,8 @@ export interface AuditLogOptions {
   readonly write?: WriteBytes;
 }
 
-/** Forms of subjects and of outcomes that are kept, each of some hundred bytes in all but odd cases. */
-const [mostSubjects, mostKeys, mostReasons] = [4096, 1024, 64];
+/** Forms of subjects that are kept, each of some hundred bytes in all but odd cases. */
+const mostSubjects = 4096;
 
 /** Opens the log and goes on with the chain that is there. Throws an AuditOpenError where it cannot. */
 export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> {
@@ -92,14 +78,10 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
 class Log implements AuditLog {
   readonly #clock: Clock;
   readonly #writer: ChainWriter;
-  readonly #number: LineNumber;
+  readonly #lines: EntryLines;
   readonly #subjects: FormCache<CallForms>;
   /** The same by the object, where somebody asks with the same one again. */
   readonly #forms = new WeakMap<AuditSubject, CallForms>();
-  readonly #keys = new FormCache(mostKeys, outcomeForms);
-  readonly #keyless = outcomeForms();
-  readonly #stamp = Buffer.alloc(24);
-  #stampTime = Number.NaN;
   #calls = 0;
   #refused = 0;
 
@@ -107,7 +89,7 @@ class Log implements AuditLog {
     const run = randomBytes(6).toString('hex');
     this.#clock = clock;
     this.#writer = new ChainWriter(output, { clock, onFailure, onAlarm });
-    this.#number = new LineNumber(output.end.seq);
+    this.#lines = new EntryLines(output.end.seq);
     this.#subjects = new FormCache(mostSubjects, (caller, tenant, operation) =>
       callForms({ caller, tenant, operation }, run),
     );
@@ -124,18 +106,17 @@ class Log implements AuditLog {
       this.#refused += 1;
       throw refusal;
     }
-    const forms = this.#formsOf(subject);
     this.#calls += 1;
-    return new Ticket(this, { forms, call: this.#calls, begun: this.#add(forms.begin, this.#calls) });
+    const parts = { clock: this.#clock, writer: this.#writer, lines: this.#lines };
+    return new Ticket(parts, this.#formsOf(subject), this.#calls);
   }
 
   note(subject: AuditSubject, outcome: AuditOutcome): Promise<void> {
     this.#calls += 1;
-    return this.end(this.#formsOf(subject), this.#calls, outcome);
-  }
-
-  end(forms: CallForms, call: number, outcome: AuditOutcome): Promise<void> {
-    return this.#add(forms.end, call, outcome);
+    const line = { form: this.#formsOf(subject).end, call: this.#calls, time: this.#clock.now() };
+    const block = this.#writer.open();
+    if (block !== undefined) this.#lines.addEnd(block, line, { outcome });
+    return this.#writer.added();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -149,71 +130,5 @@ class Log implements AuditLog {
       this.#forms.set(subject, forms);
     }
     return forms;
-  }
-
-  #add(form: LineForm, call: number, outcome?: AuditOutcome): Promise<void> {
-    const block = this.#writer.open();
-    if (block !== undefined) {
-      this.#number.next();
-      form.stamp(this.#now(), this.#stamp);
-      block.addEntry(this.#number, form, call);
-      if (outcome !== undefined) {
-        block.addBytes(this.#outcome(outcome));
-        const { providerRequestId } = outcome;
-        if (providerRequestId !== undefined) block.addText(`,"provider_request_id":${quoted(providerRequestId)}`);
-        block.endLine();
-      }
-    }
-    return this.#writer.added();
-  }
-
-  /** The time, of which the stamp has the bytes. */
-  #now(): number {
-    const now = this.#clock.now();
-    if (now !== this.#stampTime) {
-      this.#stampTime = now;
-      this.#stamp.write(new Date(now).toISOString(), 'latin1');
-    }
-    return now;
-  }
-
-  #outcome(outcome: AuditOutcome): Buffer {
-    const { key, reason } = outcome;
-    const forms = key === undefined ? this.#keyless : this.#keys.get(key.provider, key.keyId, key.keyVersion);
-    const ofReason = forms[outcome.outcome];
-    let form = ofReason.get(reason);
-    if (form === undefined) {
-      form = outcomeForm(outcome);
-      if (ofReason.size < mostReasons) ofReason.set(reason, form);
-    }
-    return form;
-  }
-}
-
-interface Begun {
-  readonly forms: CallForms;
-  readonly call: number;
-  readonly begun: Promise<void>;
-}
-
-class Ticket implements AuditTicket {
-  readonly #log: Log;
-  readonly #forms: CallForms;
-  readonly #call: number;
-  readonly #begun: Promise<void>;
-
-  constructor(log: Log, { forms, call, begun }: Begun) {
-    this.#log = log;
-    this.#forms = forms;
-    this.#call = call;
-    this.#begun = begun;
-  }
-
-  begun(): Promise<void> {
-    return this.#begun;
-  }
-
-  end(outcome: AuditOutcome): Promise<void> {
-    return this.#log.end(this.#forms, this.#call, outcome);
   }
 }

@@ -15,6 +15,12 @@ export function blockMemory(): Buffer<ArrayBuffer> {
 const [newline, brace] = [0x0a, 0x7d];
 const hexDigits = Buffer.from('0123456789abcdef', 'latin1');
 
+/** A call that has begun, and may end, while a block gathers. */
+export interface Beginning {
+  /** Adds the line of its begin where it has not ended: the block takes no more. */
+  addTo(block: Block): void;
+}
+
 export class Block {
   /** Settles once for all whose lines are in it. */
   readonly written: Promise<void>;
@@ -26,6 +32,9 @@ export class Block {
   /** The number of its last entry. */
   seq: number | undefined;
   isSettled = false;
+  readonly #begun: Beginning[] = [];
+  /** Bytes of the lines that those who have begun may still want. */
+  #promised = 0;
   readonly #settle: { resolve: () => void; reject: (error: unknown) => void };
 
   /** Fills `memory`, which is its own until its owner takes it back. */
@@ -38,8 +47,31 @@ export class Block {
     promise.catch(() => {});
   }
 
+  /** Bytes that it comes to at least, those included that it keeps room for. */
+  get size(): number {
+    return this.length + this.#promised;
+  }
+
   get isFull(): boolean {
-    return this.length >= fullAt;
+    return this.size >= fullAt;
+  }
+
+  /** A call has begun, whose begin is a line of `bytes` at most: it is written when the block closes. */
+  begins(call: Beginning, bytes: number): void {
+    this.#begun.push(call);
+    this.#promised += bytes;
+  }
+
+  /** A call that began in this block ends in it, and needs no line of its begin. */
+  ends(bytes: number): void {
+    this.#promised -= bytes;
+  }
+
+  /** It gathers no more: what has begun and not ended has its line. */
+  close(): void {
+    for (const call of this.#begun) call.addTo(this);
+    this.#begun.length = 0;
+    this.#promised = 0;
   }
 
   /** Tells all who wait how it went; once. */

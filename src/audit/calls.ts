@@ -42,6 +42,7 @@ export class CallPairs {
       return undefined;
     }
     if (entry['phase'] === 'begin') return this.#begin(row);
+    if (entry['phase'] === 'call') return row;
     const begun = this.#begun.get(row.id);
     this.#begun.delete(row.id);
     return { ...row, time: begun?.time ?? row.time };
@@ -73,14 +74,15 @@ function parse(text: string): Json | undefined {
 function rowOf(entry: Json): CallRow | undefined {
   const text = (name: string) => (typeof entry[name] === 'string' ? entry[name] : undefined);
   const [id, time, phase, outcome] = [text('id'), text('time'), text('phase'), text('outcome')];
-  if (id === undefined || time === undefined || (phase !== 'begin' && phase !== 'end')) return undefined;
+  if (id === undefined || time === undefined) return undefined;
+  if (phase !== 'begin' && phase !== 'end' && phase !== 'call') return undefined;
   const subject = { caller: text('caller') ?? '', tenant: text('tenant') ?? '', operation: text('operation') ?? '' };
   if (phase === 'begin') return { id, time, ...subject, outcome: 'unfinished' };
   if (outcome !== 'ok' && outcome !== 'failed' && outcome !== 'denied') return undefined;
   const [reason, provider, key] = [text('reason'), text('provider'), text('key')];
   const [keyVersion, providerRequestId] = [text('key_version'), text('provider_request_id')];
   return {
-    ...{ id, time, ended: time, ...subject, outcome },
+    ...{ id, time, ended: text('ended') ?? time, ...subject, outcome },
     ...(reason !== undefined && { reason }),
     ...(provider !== undefined && { provider }),
     ...(key !== undefined && { key }),

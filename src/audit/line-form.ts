@@ -11,6 +11,9 @@ export const idDigits = 10;
 
 const timeHead = ',"time":"';
 
+/** What a line tells of: the begin of a call, its end, or both where they came together. */
+export type Phase = 'begin' | 'end' | 'call';
+
 /** All of a line between its number and its outcome. */
 export class LineForm {
   readonly bytes: Buffer;
@@ -20,7 +23,7 @@ export class LineForm {
   #time = Number.NaN;
 
   /** `run` begins the id of every call of this process. */
-  constructor(phase: 'begin' | 'end', { caller, tenant, operation }: AuditSubject, run: string) {
+  constructor(phase: Phase, { caller, tenant, operation }: AuditSubject, run: string) {
     const head = `${timeHead}${'-'.repeat(24)}","phase":"${phase}","id":"${run}-`;
     const subject = `"caller":${quoted(caller)},"tenant":${quoted(tenant)},"operation":${quoted(operation)}`;
     this.bytes = Buffer.from(`${head}${'0'.repeat(idDigits)}",${subject}${phase === 'begin' ? '}\n' : ''}`, 'latin1');
@@ -35,15 +38,13 @@ export class LineForm {
   }
 }
 
-/** Both lines of a call. */
-export interface CallForms {
-  readonly begin: LineForm;
-  readonly end: LineForm;
-}
+/** The lines of a call. */
+export type CallForms = Readonly<Record<Phase, LineForm>>;
 
-/** Makes both forms of a subject. */
+/** Makes the forms of a subject. */
 export function callForms(subject: AuditSubject, run: string): CallForms {
-  return { begin: new LineForm('begin', subject, run), end: new LineForm('end', subject, run) };
+  const form = (phase: Phase) => new LineForm(phase, subject, run);
+  return { begin: form('begin'), end: form('end'), call: form('call') };
 }
 
 /** The ends of end lines for one key: outcome → reason → bytes, without the closing brace. */
@@ -64,9 +65,12 @@ function keyText({ provider, keyId, keyVersion }: AuditKey): string {
   return `,"provider":${quoted(provider)},"key":${quoted(keyId)},"key_version":${quoted(keyVersion)}`;
 }
 
+/** Bytes of the beginning of a line with its number, at most. */
+export const longestNumber: number = linePrefix.length + 32;
+
 /** The number of an entry, counted up as digits behind the beginning of a line. */
 export class LineNumber {
-  readonly bytes: Buffer = Buffer.alloc(linePrefix.length + 32);
+  readonly bytes: Buffer = Buffer.alloc(longestNumber);
   length = 0;
   #value = 0;
 

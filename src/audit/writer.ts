@@ -82,7 +82,7 @@ export class ChainWriter implements AsyncDisposable {
   }
 
   get waitingBytes(): number {
-    return this.#waiting + this.#gathering.length;
+    return this.#waiting + this.#gathering.size;
   }
 
   /** The error for calls that may not begin; undefined where they may. */
@@ -93,7 +93,7 @@ export class ChainWriter implements AsyncDisposable {
   /** The block that takes the next line; undefined where the line is lost. */
   open(): Block | undefined {
     if (this.#gathering.isFull) this.#gatherAnew();
-    if (this.#waiting + this.#gathering.length >= mostWaitingBytes || this.#closing.signal.aborted) {
+    if (this.waitingBytes >= mostWaitingBytes || this.#closing.signal.aborted) {
       this.#fail(this.#closing.signal.aborted ? 'CLOSED' : 'FULL');
       this.lost += 1;
       this.#lostHere += 1;
@@ -116,7 +116,7 @@ export class ChainWriter implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#closing.abort(new Error('the audit log is closed'));
-    if (this.#gathering.length > 0) this.#pumping ??= this.#pump();
+    if (this.#gathering.size > 0) this.#pumping ??= this.#pump();
     const { promise: late, resolve } = Promise.withResolvers<void>();
     using _ = this.#options.clock.after(stallMs, resolve);
     await Promise.race([this.#pumping, late]);
@@ -139,12 +139,13 @@ export class ChainWriter implements AsyncDisposable {
   }
 
   #take(): boolean {
-    if (this.#queue.length === 0 && this.#gathering.length > 0) this.#gatherAnew();
+    if (this.#queue.length === 0 && this.#gathering.size > 0) this.#gatherAnew();
     this.#underWrite = this.#queue.shift();
     return this.#underWrite !== undefined;
   }
 
   #gatherAnew(): void {
+    this.#gathering.close();
     this.#waiting += this.#gathering.length;
     this.#queue.push(this.#gathering);
     this.#gathering = new Block(this.#spares.pop() ?? blockMemory());

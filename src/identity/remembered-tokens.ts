@@ -16,6 +16,17 @@ const [mostCallers, mostFailures] = [10_000, 1_000];
 /** How long a failure answers for itself, in milliseconds. */
 const failureHoldsMs = 10_000;
 
+/** Who the bearer of a good token is, and until when. */
+interface Known {
+  readonly caller: Caller;
+  readonly untilMs: number;
+}
+
+/** What was found for an origin, which holds while these are the issuer's keys. */
+interface Found extends Known {
+  readonly keys: IssuerKeys['current'];
+}
+
 /** What tokens are checked with, and by when they are over. */
 export interface TokenParts {
   readonly checker: TokenCheck;
@@ -26,10 +37,10 @@ export interface TokenParts {
 /** The callers of tokens. Disposing of it forgets them, and ends the renewal of the issuer's keys. */
 export class RememberedTokens implements Disposable {
   readonly #parts: TokenParts;
-  readonly #callers = new TokenMemory<Caller>(mostCallers);
+  readonly #callers = new TokenMemory<Known>(mostCallers);
   readonly #failures = new TokenMemory<KeyproxyError>(mostFailures);
-  /** Names of the tokens of origins that came before. */
-  readonly #names = new WeakMap<object, string>();
+  /** What was found for origins that came before. */
+  readonly #found = new WeakMap<object, Found>();
   /** Checks under way: many calls with one new token are one check. */
   readonly #checks = new Map<string, Promise<Caller>>();
 
@@ -39,18 +50,21 @@ export class RememberedTokens implements Disposable {
 
   /** Who the bearer is that came with this origin before; see `TokenCallers`. */
   known(origin: object): Caller | undefined {
+    const found = this.#found.get(origin);
     const { clock, keys } = this.#parts;
-    const name = this.#names.get(origin);
-    if (name === undefined || keys.current === undefined) return undefined;
-    return this.#callers.get(name, clock.now());
+    return found !== undefined && found.keys === keys.current && clock.now() < found.untilMs ? found.caller : undefined;
   }
 
   /** Who the bearer is; see `TokenCallers`. */
   callerOf(token: string, origin?: object): Caller | Promise<Caller> {
     const { clock, keys } = this.#parts;
-    const name = (origin && this.#names.get(origin)) ?? this.#nameOf(token, origin);
+    const name = nameOf(token);
     const known = this.#callers.get(name, clock.now());
-    if (known !== undefined && keys.current !== undefined) return known;
+    if (known !== undefined && keys.current !== undefined) {
+      if (origin !== undefined)
+        this.#found.set(origin, { caller: known.caller, untilMs: known.untilMs, keys: keys.current });
+      return known.caller;
+    }
     const failure = this.#failures.get(name, clock.monotonic());
     if (failure !== undefined) throw failure;
     return this.#checks.get(name) ?? this.#start(name, token);
@@ -67,13 +81,6 @@ export class RememberedTokens implements Disposable {
     this.forget();
   }
 
-  #nameOf(token: string, origin: object | undefined): string {
-    if (token.length > longestToken) throw new KeyproxyError('CALLER_UNAUTHENTICATED', { detail: tooLong });
-    const name = hash('sha256', token, 'base64');
-    if (origin !== undefined) this.#names.set(origin, name);
-    return name;
-  }
-
   #start(name: string, token: string): Promise<Caller> {
     const check = this.#check(name, token).finally(() => this.#checks.delete(name));
     this.#checks.set(name, check);
@@ -86,7 +93,7 @@ export class RememberedTokens implements Disposable {
     const verdict = await this.#verdict(token, keyName);
     switch (verdict.kind) {
       case 'good':
-        this.#callers.set(name, verdict.caller, verdict.untilMs);
+        this.#callers.set(name, verdict, verdict.untilMs);
         return verdict.caller;
       case 'bad':
         throw this.#remembered(name, verdict.error);
@@ -110,6 +117,11 @@ export class RememberedTokens implements Disposable {
     this.#failures.set(name, error, this.#parts.clock.monotonic() + failureHoldsMs);
     return error;
   }
+}
+
+function nameOf(token: string): string {
+  if (token.length > longestToken) throw new KeyproxyError('CALLER_UNAUTHENTICATED', { detail: tooLong });
+  return hash('sha256', token, 'base64');
 }
 
 const tooLong = 'its token is longer than 16 KiB; send a projected service-account token';

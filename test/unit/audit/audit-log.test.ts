@@ -8,7 +8,14 @@ import { entriesIn, key, linesIn, MoodyDisk, openLog, subject, verified } from '
 import { temporaryFolder } from '../../support/daemon.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
-it('writes a begin and an end for a call, a lone end for a denial, and a seal after each block', async () => {
+/** What the id of the call with this number looks like. */
+function idOf(call: number): unknown {
+  return expect.stringMatching(new RegExp(`^[0-9a-f]{12}-${call.toString(16).padStart(10, '0')}$`));
+}
+
+const keyFields = { provider: 'aws_kms', key: 'arn:k', key_version: 'v1' };
+
+it('writes a begin and an end for a call that waits in between, a lone end for a denial, and a seal after each block', async () => {
   await using folder = await temporaryFolder();
   const path = join(folder.path, 'audit.jsonl');
   const clock = new FakeClock();
@@ -20,11 +27,17 @@ it('writes a begin and an end for a call, a lone end for a denial, and a seal af
   await ticket.end({ outcome: 'ok', key, providerRequestId: 'r-1' });
   await log.note({ ...subject, tenant: 't2' }, { outcome: 'denied', reason: 'ACCESS_DENIED' });
   const [begin, end, denial] = entriesIn(path);
-  const id = expect.stringMatching(/^[0-9a-f]{12}-0000000001$/);
-  expect(begin).toEqual({ audit: 1, seq: 1, time: '2026-01-01T00:00:00.000Z', phase: 'begin', id, ...subject });
+  expect(begin).toEqual({
+    audit: 1,
+    seq: 1,
+    time: '2026-01-01T00:00:00.000Z',
+    phase: 'begin',
+    id: idOf(1),
+    ...subject,
+  });
   expect(end).toEqual({
     ...{ audit: 1, seq: 2, time: '2026-01-01T00:00:00.007Z', phase: 'end', id: begin?.['id'], ...subject },
-    ...{ outcome: 'ok', provider: 'aws_kms', key: 'arn:k', key_version: 'v1', provider_request_id: 'r-1' },
+    ...{ outcome: 'ok', ...keyFields, provider_request_id: 'r-1' },
   });
   expect(denial).toMatchObject({ seq: 3, phase: 'end', tenant: 't2', outcome: 'denied', reason: 'ACCESS_DENIED' });
   expect(denial?.['id']).not.toBe(begin?.['id']);
@@ -43,6 +56,59 @@ it('writes a begin and an end for a call, a lone end for a denial, and a seal af
   expect(verified(linesIn(path))).toMatchObject({ faults: [], entries: 3, blocks: 3 });
 });
 
+it('writes one line for a call that ends in the block that it began in', async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, 'audit.jsonl');
+  const clock = new FakeClock();
+  const { log } = await openLog({ path, clock });
+  const [slow, quick, later] = [log.begin(subject), log.begin(subject), log.begin(subject)];
+  const ends = [quick.end({ outcome: 'ok', key })];
+  clock.advance(3);
+  ends.push(later.end({ outcome: 'failed', reason: 'DECRYPT_FAILED' }));
+  await Promise.all([slow.begun(), ...ends]);
+  const time = '2026-01-01T00:00:00.000Z';
+  const begins = entriesIn(path);
+  expect(begins).toEqual([
+    { audit: 1, seq: 1, time, phase: 'call', id: idOf(2), ...subject, outcome: 'ok', ...keyFields },
+    {
+      ...{
+        audit: 1,
+        seq: 2,
+        time,
+        phase: 'call',
+        id: idOf(3),
+        ...subject,
+        outcome: 'failed',
+        reason: 'DECRYPT_FAILED',
+      },
+      ended: '2026-01-01T00:00:00.003Z',
+    },
+    { audit: 1, seq: 3, time, phase: 'begin', id: idOf(1), ...subject },
+  ]);
+  await slow.end({ outcome: 'ok', key });
+  expect(entriesIn(path)[3]).toMatchObject({ seq: 4, phase: 'end', id: begins[2]?.['id'] });
+  expect(log.state).toMatchObject({ written: 4, waitingBytes: 0 });
+  await log[Symbol.asyncDispose]();
+  expect(verified(linesIn(path))).toMatchObject({ faults: [], entries: 4, blocks: 2 });
+});
+
+it('keeps room for the begin of every call that is under way, however long its names', async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, 'audit.jsonl');
+  const { log } = await openLog({ path });
+  const wide = { ...subject, tenant: '\u{1f600}'.repeat(1000) };
+  const tickets = Array.from({ length: 300 }, () => log.begin(wide)).toReversed();
+  await Promise.all(tickets.map((ticket, index) => (index % 2 === 0 ? ticket.begun() : ticket.end({ outcome: 'ok' }))));
+  await Promise.all(tickets.map((ticket, index) => (index % 2 === 0 ? ticket.end({ outcome: 'ok' }) : undefined)));
+  await log[Symbol.asyncDispose]();
+  const phases = entriesIn(path).map(({ phase }) => phase);
+  expect(phases.filter((phase) => phase === 'end').length).toBeGreaterThanOrEqual(150);
+  expect(phases.filter((phase) => phase === 'begin').length).toBe(phases.filter((phase) => phase === 'end').length);
+  expect(phases).toContain('call');
+  expect(new Set(entriesIn(path).map(({ id }) => id)).size).toBe(300);
+  expect(verified(linesIn(path)).faults).toEqual([]);
+});
+
 it.each([
   ['quotes and backslashes', 'a"b\\c'],
   ['characters that end a line', 'a\nb\r\u2028\u2029'],
@@ -58,9 +124,9 @@ it.each([
     const odds = { provider: odd, keyId: odd, keyVersion: odd };
     await ticket.end({ outcome: 'failed', reason: odd, key: odds, providerRequestId: odd });
   }
+  const named = { caller: odd, tenant: odd, operation: odd };
   expect(entriesIn(path)).toMatchObject([
-    { caller: odd, tenant: odd, operation: odd },
-    { reason: odd, provider: odd, key: odd, key_version: odd, provider_request_id: odd },
+    { ...named, reason: odd, provider: odd, key: odd, key_version: odd, provider_request_id: odd },
   ]);
   expect(linesIn(path).join('')).toMatch(/^[\x20-\x7e]+$/);
   expect(verified(linesIn(path)).faults).toEqual([]);
@@ -106,7 +172,7 @@ it('is as good on a disk that takes a few bytes at a time, or none for now', asy
   disk.code = undefined;
   await end;
   await log[Symbol.asyncDispose]();
-  expect(verified(linesIn(path))).toMatchObject({ faults: [], entries: 2 });
+  expect(verified(linesIn(path))).toMatchObject({ faults: [], entries: 1 });
   expect(alarms).toEqual([]);
 });
 
@@ -133,6 +199,7 @@ it('keeps the order of entries when the clock is set back', async () => {
   {
     await using log = (await openLog({ path, clock })).log;
     const ticket = log.begin(subject);
+    await ticket.begun();
     clock.wallJump(-3_600_000);
     await ticket.end({ outcome: 'ok' });
     clock.wallJump(1);
@@ -153,7 +220,7 @@ it('writes what waits when it is closed, once, and nothing after that', async ()
   const end = log.begin(subject).end({ outcome: 'ok' });
   await Promise.all([log[Symbol.asyncDispose](), log[Symbol.asyncDispose]()]);
   await end;
-  expect(entriesIn(path)).toHaveLength(2);
+  expect(entriesIn(path)).toHaveLength(1);
   expect(() => log.begin(subject)).toThrow('the audit log cannot be written');
   await expect(log.note(subject, { outcome: 'ok' })).rejects.toMatchObject({ reason: 'AUDIT_UNAVAILABLE' });
   expect(alarms).toEqual([]);
@@ -184,7 +251,7 @@ it('shares standard output with the lines of others, and none of them is torn', 
   }
   if (child.exitCode === null) await once(child, 'exit');
   const lines = text.split('\n').slice(0, -1);
-  expect(verified(lines)).toMatchObject({ faults: [], entries: 16_000, chains: 1 });
+  expect(verified(lines)).toMatchObject({ faults: [], entries: 8_000, chains: 1 });
   expect(lines.filter((line) => !line.startsWith('{"audit":1,')).every((line) => JSON.parse(line).level === 30)).toBe(
     true,
   );

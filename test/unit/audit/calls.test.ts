@@ -35,6 +35,18 @@ it('calls come in the order in which they ended, with all that is known of them'
   expect(rest).toEqual([]);
 });
 
+it('a line that tells of a whole call is its row', () => {
+  const { rows, rest } = rowsOf([
+    entry(1, 'a', { phase: 'call', outcome: 'ok' }),
+    entry(2, 'b', { phase: 'call', outcome: 'ok', ended: '2026-01-01T00:00:00.009Z' }),
+  ]);
+  expect(rows).toMatchObject([
+    { id: 'a', time: '2026-01-01T00:00:00.001Z', ended: '2026-01-01T00:00:00.001Z', outcome: 'ok' },
+    { id: 'b', time: '2026-01-01T00:00:00.002Z', ended: '2026-01-01T00:00:00.009Z', outcome: 'ok' },
+  ]);
+  expect(rest).toEqual([]);
+});
+
 it('a call with no end is unfinished, and one with no begin began as it ended', () => {
   const { rows, rest } = rowsOf([begin(1, 'a'), end(2, 'b', { outcome: 'denied' })]);
   expect(rows).toMatchObject([{ id: 'b', time: '2026-01-01T00:00:00.002Z', outcome: 'denied' }]);

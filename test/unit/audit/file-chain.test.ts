@@ -277,7 +277,7 @@ describe('rotation', () => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, 'audit.jsonl');
     const { log, alarms } = await openLog({ path, maxFileBytes: 20_000 });
-    for (let turn = 0; turn < 40; turn += 1) {
+    for (let turn = 0; turn < 80; turn += 1) {
       await Promise.all(Array.from({ length: 20 }, () => log.begin(subject).end(ok)));
     }
     await log[Symbol.asyncDispose]();
