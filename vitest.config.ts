@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { FlakyReporter } from './test/support/flaky-reporter.ts';
 
 /** One project a kind of test; each file of `test/<kind>` belongs to it. */
 function project(name: string, timeout: number, globalSetup: string[] = [], retry = 0) {
@@ -19,6 +20,7 @@ function project(name: string, timeout: number, globalSetup: string[] = [], retr
 
 export default defineConfig({
   test: {
+    reporters: ['default', new FlakyReporter()],
     // A worker runs many files: a process for each would cost a third of the time.
     isolate: false,
     // Most of the time of a test goes into waiting for another process or the clock, so there are more workers than cores.
