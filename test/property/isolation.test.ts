@@ -7,5 +7,5 @@ import { describe, it } from 'vitest';
 import { playThrough } from './isolation/plays.ts';
 
 describe('isolation', () => {
-  it.each([1, 2, 3, 4, 5])('holds through five thousand random steps, seed %i', (seed) => playThrough(seed, 5_000));
+  it.each([1, 2])('holds through five thousand random steps, seed %i', (seed) => playThrough(seed, 5_000));
 });
