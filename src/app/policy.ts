@@ -1,6 +1,6 @@
 /** The policy in force: read at the start, and again when its file changes. A bad file leaves the last good one. */
-
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
+import { keepLooking } from '../base/looks.ts';
 import type { PolicySource } from '../config/daemon-file.ts';
 import { readConfigFile } from '../config/file.ts';
 import { parsePolicyFile } from '../config/policy-file.ts';
@@ -45,18 +45,7 @@ export class PolicyInForce {
     const { clock } = options;
     const { path } = { path: undefined, ...this.#source };
     if (path === undefined) return { [Symbol.dispose]() {} };
-    let isOver = false;
-    let timer: Timer | undefined;
-    const later = () => {
-      timer = clock.after(lookMs, () => void this.#look(path, options).finally(() => isOver || later()));
-    };
-    later();
-    return {
-      [Symbol.dispose]() {
-        isOver = true;
-        timer?.[Symbol.dispose]();
-      },
-    };
+    return keepLooking({ clock, firstMs: lookMs, look: () => this.#look(path, options).then(() => lookMs) });
   }
 
   async #look(path: string, { onChange, onProblems }: PolicyWatchOptions): Promise<void> {

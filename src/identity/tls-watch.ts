@@ -3,7 +3,8 @@
  * from the path, and network file systems. Whoever renews certificates writes the files one after the other, so what does
  * not fit together gets another look before it counts as failed.
  */
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
+import { keepLooking } from '../base/looks.ts';
 import { fingerprint, readTlsFiles, type TlsMaterial, type TlsPaths } from './tls-files.ts';
 
 export interface TlsWatchOptions {
@@ -32,36 +33,21 @@ type Trouble =
 /** Looks until it is disposed. */
 export function watchTlsFiles(options: TlsWatchOptions): Disposable {
   const watcher = new TlsWatcher(options);
-  return { [Symbol.dispose]: () => watcher.stop() };
+  return keepLooking({ clock: options.clock, firstMs: lookMs, look: (signal) => watcher.look(signal) });
 }
 
 class TlsWatcher {
   readonly #options: TlsWatchOptions;
   #used: string;
   #trouble: Trouble = { kind: 'none' };
-  #timer: Timer | undefined;
-  #stopped = false;
 
   constructor(options: TlsWatchOptions) {
     this.#options = options;
     this.#used = options.used;
-    this.#schedule(lookMs);
-  }
-
-  stop(): void {
-    this.#stopped = true;
-    this.#timer?.[Symbol.dispose]();
-  }
-
-  #schedule(milliseconds: number): void {
-    if (this.#stopped) return;
-    this.#timer = this.#options.clock.after(milliseconds, () => {
-      void this.#look().then((next) => this.#schedule(next));
-    });
   }
 
   /** Resolves to the time before the next look, in milliseconds; never rejects. */
-  async #look(): Promise<number> {
+  async look(signal: AbortSignal): Promise<number> {
     const { paths, clock, onMaterial } = this.#options;
     // Taken before the files are read: what changes meanwhile makes the next look read them again.
     const print = await fingerprint(paths);
@@ -71,13 +57,13 @@ class TlsWatcher {
     }
     try {
       using material = await readTlsFiles(paths, clock.now());
-      if (this.#stopped) return lookMs;
+      if (signal.aborted) return lookMs;
       onMaterial(material);
       this.#used = print;
       this.#trouble = { kind: 'none' };
       return lookMs;
     } catch (cause) {
-      return this.#stopped ? lookMs : this.#failed(print, cause);
+      return signal.aborted ? lookMs : this.#failed(print, cause);
     }
   }
 
