@@ -43,4 +43,4 @@ function unclear(problem: string): AccessAnswer {
 }
 
 /** The policy where none is written. */
-export const noPolicy: PolicySource = { kind: 'rules', rules: rulesWithoutPolicy };
+export const noPolicy: PolicySource = { kind: 'rules', rules: rulesWithoutPolicy(false) };

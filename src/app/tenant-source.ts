@@ -1,8 +1,10 @@
 /** Feeds tenants to the data plane: once at the start, and from then on whenever their files change. */
+import type { TenantId } from '../base/ids.ts';
 import type { DaemonConfig } from '../config/daemon-file.ts';
 import type { TenantChange } from '../config/last-good.ts';
 import { ConfigError, type ConfigProblem, describeProblem } from '../config/problem.ts';
 import { loadTenantDirectory } from '../config/tenant-directory.ts';
+import type { LoadedTenant } from '../config/tenant-scan.ts';
 import { watchTenantDirectory } from '../config/watch.ts';
 import type { Log } from '../telemetry/log.ts';
 import { ensureDevelopmentKeys } from './development.ts';
@@ -37,14 +39,32 @@ export async function openTenantFeed(config: DaemonConfig): Promise<TenantFeed> 
   const options = { allowLocal: config.allowLocal, trustedEndpoints: config.trustedEndpoints };
   const initial = await loadTenantDirectory(source.path, options);
   if (initial.problems.length > 0 && initial.tenants.size === 0) throw new ConfigError(initial.problems);
+  const { only } = source;
   return {
     problems: initial.problems,
     attach(plane, log) {
-      for (const { config: tenant } of initial.tenants.values()) plane.tenants.put(tenant);
+      for (const { config: tenant } of wanted([...initial.tenants.values()], only)) plane.tenants.put(tenant);
+      warnOfAbsent({ ...source, found: initial.tenants }, log);
       warnOfSharedKeys(plane, log);
-      return watchTenantDirectory(source.path, { ...options, initial }, (change) => apply(change, plane, log));
+      return watchTenantDirectory(source.path, { ...options, initial }, (change) =>
+        apply({ ...change, changed: wanted(change.changed, only) }, plane, log),
+      );
     },
   };
+}
+
+/** Those of the tenants that this daemon is to serve. */
+function wanted(tenants: readonly LoadedTenant[], only: readonly TenantId[] | undefined): readonly LoadedTenant[] {
+  return only === undefined ? tenants : tenants.filter(({ config }) => only.includes(config.tenantId));
+}
+
+/** A tenant that is listed and has no file is a mistake of writing more often than not; its file may come later. */
+function warnOfAbsent(
+  source: { readonly path: string; readonly only?: readonly TenantId[]; found: ReadonlyMap<TenantId, unknown> },
+  log: Log,
+): void {
+  const tenants = (source.only ?? []).filter((id) => !source.found.has(id));
+  if (tenants.length > 0) log.warn({ tenants, folder: source.path }, 'tenants that are to be served have no file');
 }
 
 function apply(change: TenantChange, plane: DataPlane, log: Log): void {

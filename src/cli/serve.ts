@@ -10,6 +10,7 @@ import { exitCodes, type Terminal, UsageError } from './exit.ts';
 import { type HardenedTerminal, harden } from './hardened.ts';
 
 const usage = `keyproxy serve --config FILE   serves applications as FILE says
+keyproxy serve --from-env      serves them as the variables KEYPROXY_… say, without a file
 keyproxy serve --dev           serves the tenants demo and demo-2 under a key of its own; not for production
   --no-hardening               leaves Node's inspector, options and permissions as they are; for debugging only`;
 
@@ -22,6 +23,7 @@ export async function serve(args: readonly string[], terminal: HardenedTerminal)
     args: [...args],
     options: {
       config: { type: 'string' },
+      'from-env': { type: 'boolean', default: false },
       dev: { type: 'boolean', default: false },
       'no-hardening': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -31,9 +33,16 @@ export async function serve(args: readonly string[], terminal: HardenedTerminal)
     terminal.out(`usage: ${usage}\n`);
     return exitCodes.ok;
   }
-  if (values.dev === (values.config !== undefined))
-    throw new UsageError(`serve needs --config FILE or --dev\n${usage}`);
-  const { config, warnings } = await configuration(values.config, terminal);
+  const sources: Source[] = [
+    ...(values.config === undefined ? [] : [{ kind: 'file', file: values.config } as const]),
+    ...(values['from-env'] ? [{ kind: 'environment' } as const] : []),
+    ...(values.dev ? [{ kind: 'development' } as const] : []),
+  ];
+  const [source, ...others] = sources;
+  if (source === undefined || others.length > 0) {
+    throw new UsageError(`serve needs one of --config FILE, --from-env and --dev\n${usage}`);
+  }
+  const { config, warnings } = await configuration(source, terminal);
   await hardenProcess(terminal, config, !values['no-hardening']);
   // Not before: a process that is about to be replaced has no use for it.
   const { runDataPlane } = await import('../app/run-data-plane.ts');
@@ -59,27 +68,37 @@ async function hardenProcess({ process }: HardenedTerminal, config: DaemonConfig
   await (await report()).reportHardening(config.logLevel, hardening);
 }
 
+/** Where the configuration comes from; the environment stands over the others. */
+type Source =
+  | { readonly kind: 'file'; readonly file: string }
+  | { readonly kind: 'environment' }
+  | { readonly kind: 'development' };
+
+function parsedFrom(source: Source, { cwd, env }: Terminal): Parsed<DaemonConfig> | Promise<Parsed<DaemonConfig>> {
+  switch (source.kind) {
+    case 'file': {
+      const file = resolve(cwd, source.file);
+      return readConfigFile(file).then((text) => parseDaemonFile(text, file, env));
+    }
+    case 'environment':
+      // A file without a line: nothing but the variables is in it, and relative paths begin where the process does.
+      return parseDaemonFile('', resolve(cwd, 'environment'), env);
+    case 'development':
+      return developmentConfig(cwd, env);
+  }
+}
+
 async function configuration(
-  file: string | undefined,
+  source: Source,
   terminal: Terminal,
 ): Promise<Parsed<DaemonConfig> & { config: DaemonConfig }> {
-  const parsed =
-    file === undefined
-      ? developmentConfig(terminal.cwd, terminal.env)
-      : parseDaemonFile(await readConfigFile(resolve(terminal.cwd, file)), resolve(terminal.cwd, file), terminal.env);
-  const { config, problems, warnings } = parsed;
+  const { config, problems, warnings } = await parsedFrom(source, terminal);
   if (config === undefined) throw new ConfigError(problems);
   const refusal = config.allowLocal ? (await import('../app/development.ts')).whyNoLocalKeys(terminal.env) : undefined;
   if (refusal !== undefined) {
-    const setting = file === undefined ? '--dev' : 'allow_local';
-    throw new ConfigError([
-      {
-        file: file ?? '--dev',
-        line: 0,
-        path: '',
-        message: `${setting} keeps keys in files and does not run here: ${refusal}`,
-      },
-    ]);
+    const isDevelopment = source.kind === 'development';
+    const message = `${isDevelopment ? '--dev' : 'allow_local'} keeps keys in files and does not run here: ${refusal}`;
+    throw new ConfigError([{ file: source.kind === 'file' ? source.file : '--dev', line: 0, path: '', message }]);
   }
   return { config, problems, warnings };
 }

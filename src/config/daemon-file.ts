@@ -4,6 +4,8 @@
  * something heeds it.
  */
 import { dirname, resolve } from 'node:path';
+import type { TenantId } from '../base/ids.ts';
+import { type LogLevel, logLevels } from '../base/log-level.ts';
 import type { Authorities } from '../kms/authorities.ts';
 import type { Segregation } from '../kms/segregation.ts';
 import { endpoint, type HostPort, hostPort } from './address.ts';
@@ -17,20 +19,17 @@ import { type Parsed, ProblemCollector } from './problem.ts';
 import { readShape } from './read.ts';
 import { segregationBlock } from './segregation-block.ts';
 import { byDefault, group, list, notYet, optional, required, type Section, section, type Values } from './shape.ts';
-import { environmentName, type TenantConfig } from './tenant-file.ts';
+import { environmentName, type TenantConfig, tenantId } from './tenant-file.ts';
 import { choice, flag, formatSize, integer, path, size } from './values.ts';
 import { readYaml } from './yaml-tree.ts';
-
-/** Levels of the log, from the most talkative. */
-export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 
 /** Variables of the process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where tenants come from. */
 export type TenantSource =
-  /** A folder of tenant files, which is watched; absolute. */
-  | { readonly kind: 'directory'; readonly path: string }
+  /** A folder of tenant files, which is watched; absolute. With `only`, its other tenants are not served. */
+  | { readonly kind: 'directory'; readonly path: string; readonly only?: readonly TenantId[] }
   /** Built in, for development. */
   | { readonly kind: 'embedded'; readonly tenants: readonly TenantConfig[] };
 
@@ -55,7 +54,7 @@ export interface DaemonConfig {
   readonly cacheMaxBytes: number;
   /** Where what has to outlive the process is kept; absolute. Absent: nowhere. */
   readonly stateDirectory?: string;
-  readonly logLevel: (typeof logLevels)[number];
+  readonly logLevel: LogLevel;
   /** Largest unary message, in bytes. */
   readonly maxMessageBytes: number;
   /** What one caller may do for one tenant; Infinity is no bound. */
@@ -85,6 +84,11 @@ const defaultListen: ListenValues = {
 
 const tenantsSection = section({
   directory: required(path, 'Folder of tenant files (`*.yaml`, `*.yml`), one tenant each; it is watched.'),
+  only: optional(
+    list(tenantId, 'a list of tenants'),
+    'The tenants that are served, of those in the folder; the files of others are read and left alone.',
+    'all of the folder',
+  ),
 });
 
 const fields = {
@@ -117,6 +121,11 @@ const fields = {
     '[]',
   ),
   allow_local: byDefault(flag, false, 'Whether tenants may use the provider `local`, a key in a file.'),
+  allow_anonymous: byDefault(
+    flag,
+    false,
+    'Whether anonymous callers (`insecure_loopback`) may do without a policy what those of the Unix socket may: for a pod of its own, where loopback is as private as the socket.',
+  ),
   cache: group(
     section({
       max_bytes: byDefault(
@@ -224,7 +233,13 @@ function checkDaemon(values: Partial<DaemonValues>, root: Section, { isEmbedded 
     root.problem('workers', 'more than one worker is not in this version of keyproxy; set it to 1 or leave it out');
   }
   if (values.listen?.length === 0) root.problem('listen', 'is empty; name at least one listener or leave it out');
-  const nameless = (values.listen ?? []).flatMap(({ identity = [] }) => identity.filter((mode) => mode !== 'socket'));
+  const known = ['socket', ...(values.allow_anonymous === true ? ['insecure_loopback'] : [])];
+  const nameless = (values.listen ?? []).flatMap(({ identity = [] }) =>
+    identity.filter((mode) => !known.includes(mode)),
+  );
+  if (values.allow_anonymous === true && values.policy !== undefined) {
+    root.problem('allow_anonymous', 'does not go with a policy, which says itself what the caller anonymous may do');
+  }
   if (nameless.length > 0 && values.policy === undefined && !isEmbedded) {
     root.problem('policy', `is missing; without a policy callers by ${nameless[0]} may do nothing`);
   }
@@ -299,7 +314,10 @@ function daemonConfig(
     tenants:
       read.tenants === undefined
         ? { kind: 'embedded', tenants: embedded?.tenants ?? [] }
-        : { kind: 'directory', path: absolute(read.tenants.directory) },
+        : {
+            ...{ kind: 'directory', path: absolute(read.tenants.directory) },
+            ...(read.tenants.only !== undefined && { only: read.tenants.only }),
+          },
     trustedEndpoints: read.trusted_endpoints,
     allowLocal: read.allow_local,
     cacheMaxBytes: read.cache.max_bytes,
@@ -314,7 +332,7 @@ function daemonConfig(
     maxConnections: read.limits.connections,
     policy:
       read.policy === undefined
-        ? { kind: 'rules', rules: embedded?.rules ?? rulesWithoutPolicy }
+        ? { kind: 'rules', rules: embedded?.rules ?? rulesWithoutPolicy(read.allow_anonymous) }
         : { kind: 'file', path: absolute(read.policy) },
     audit: auditConfig(read.audit, absolute),
     ...(read.segregation !== undefined && { segregation: read.segregation }),

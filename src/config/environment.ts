@@ -18,27 +18,42 @@ export interface Override {
 /** An override of a key that stands in a section of its own name. */
 interface KeyOverride extends Override {
   readonly path: readonly string[];
-  /** Digits stand for a number there, as they do in a file without quotes. */
-  readonly isNumber?: true;
+  readonly form: keyof typeof forms;
 }
 
-/** An override of the address of a listener. */
+/** How the text of a variable stands for what a file has there without quotes. */
+const forms = {
+  text: (text: string) => text,
+  number: (text: string) => (/^\d{1,15}$/.test(text) ? Number(text) : text),
+  flag: (text: string) => (/^(?:true|false)$/.test(text) ? text === 'true' : text),
+  list: (text: string) => text.split(',').map((item) => item.trim()),
+} as const;
+
+/** An override of a listener: of its address, or of another of its keys. */
 interface ListenOverride extends Override {
   readonly listener: 'unix' | 'tcp';
+  readonly field: 'unix' | 'tcp' | 'mode' | 'identity';
 }
 
-function key(variable: string, path: readonly string[], doc: string): KeyOverride {
-  return { variable, key: path.join('.'), path, doc };
+function key(variable: string, path: readonly string[], doc: string, form: keyof typeof forms = 'text'): KeyOverride {
+  return { variable, key: path.join('.'), path, doc, form };
 }
 
 function number(variable: string, path: readonly string[], doc: string): KeyOverride {
-  return { ...key(variable, path, doc), isNumber: true };
+  return key(variable, path, doc, 'number');
 }
 
 const keyOverrides: readonly KeyOverride[] = [
   key('KEYPROXY_ENVIRONMENT', ['environment'], 'The environment that the daemon belongs to.'),
   key('KEYPROXY_HTTP_ADDRESS', ['http', 'address'], 'Where metrics and health are served.'),
   key('KEYPROXY_TENANTS_DIRECTORY', ['tenants', 'directory'], "Where the tenants' files are."),
+  key('KEYPROXY_TENANTS', ['tenants', 'only'], 'The tenants that are served, between commas.', 'list'),
+  key(
+    'KEYPROXY_ALLOW_ANONYMOUS',
+    ['allow_anonymous'],
+    'Whether anonymous callers may what callers of the socket may.',
+    'flag',
+  ),
   key('KEYPROXY_STATE_DIRECTORY', ['state', 'directory'], 'Where what outlives a restart is kept.'),
   key('KEYPROXY_CACHE_MAX_BYTES', ['cache', 'max_bytes'], 'Bound of the cache, for the process.'),
   key('KEYPROXY_LOG_LEVEL', ['log', 'level'], 'Least level that is logged.'),
@@ -62,12 +77,20 @@ const keyOverrides: readonly KeyOverride[] = [
 
 const listenOverrides: readonly ListenOverride[] = [
   {
-    ...{ variable: 'KEYPROXY_LISTEN_UNIX', key: 'listen[].unix', listener: 'unix' },
+    ...{ variable: 'KEYPROXY_LISTEN_UNIX', key: 'listen[].unix', listener: 'unix', field: 'unix' },
     doc: 'Path of the Unix socket: of the one in the file, or of one more.',
   },
   {
-    ...{ variable: 'KEYPROXY_LISTEN_TCP', key: 'listen[].tcp', listener: 'tcp' },
-    doc: 'Address of the TCP listener of the file, which says who its callers are.',
+    ...{ variable: 'KEYPROXY_LISTEN_UNIX_MODE', key: 'listen[].mode', listener: 'unix', field: 'mode' },
+    doc: 'Permissions of that socket, octal digits.',
+  },
+  {
+    ...{ variable: 'KEYPROXY_LISTEN_TCP', key: 'listen[].tcp', listener: 'tcp', field: 'tcp' },
+    doc: 'Address of the TCP listener of the file, or of one more.',
+  },
+  {
+    ...{ variable: 'KEYPROXY_LISTEN_TCP_IDENTITY', key: 'listen[].identity', listener: 'tcp', field: 'identity' },
+    doc: 'How callers of that listener say who they are.',
   },
 ];
 
@@ -89,13 +112,13 @@ export function overlayEnvironment(
   env: Readonly<Record<string, string | undefined>>,
   collector: ProblemCollector,
 ): void {
-  for (const { variable, path, isNumber } of keyOverrides) {
+  for (const { variable, path, form } of keyOverrides) {
     const value = env[variable];
-    if (value) put(root, path, scalarOf(variable, isNumber && /^\d{1,15}$/.test(value) ? Number(value) : value));
+    if (value) put(root, path, treeOf(variable, forms[form](value)));
   }
-  for (const { variable, listener } of listenOverrides) {
+  for (const { variable, listener, field } of listenOverrides) {
     const value = env[variable];
-    if (value) putListener(root, listener, { value: scalarOf(variable, value), variable, collector });
+    if (value) putListener(root, listener, { field, value: treeOf(variable, value), variable, collector });
   }
   const names = overrides.map((override) => override.variable);
   for (const variable of Object.keys(env)) {
@@ -112,8 +135,10 @@ export function overlayEnvironment(
   }
 }
 
-function scalarOf(variable: string, value: string | number): Tree {
-  return { kind: 'scalar', at: { variable }, value };
+function treeOf(variable: string, value: string | number | boolean | readonly string[]): Tree {
+  const at = { variable };
+  if (typeof value !== 'object') return { kind: 'scalar', at, value };
+  return { kind: 'list', at, items: value.map((item) => ({ kind: 'scalar', at, value: item })) };
 }
 
 /** Sets one key; where a section on the way is no section, its own problem tells so. */
@@ -131,21 +156,25 @@ function put(root: MapTree, path: readonly string[], value: Tree): void {
   map.entries.set(path.at(-1) ?? '', { at: value.at, value });
 }
 
-/** Sets the address of the only listener of this kind, or adds a listener. */
+/** Sets a key of the only listener of this kind; an address adds a listener where there is none. */
 function putListener(
   root: MapTree,
   listener: 'unix' | 'tcp',
-  given: { value: Tree; variable: string; collector: ProblemCollector },
+  given: { field: ListenOverride['field']; value: Tree; variable: string; collector: ProblemCollector },
 ): void {
+  const { field, variable, collector } = given;
   const items = listenItems(root, given.value.at);
   if (items === undefined) return;
   const same = items.filter((item) => item.kind === 'map').filter((item) => item.entries.has(listener));
   const [only] = same;
   if (same.length > 1) {
     const message = `is ambiguous: the file has ${same.length} ${listener} listeners; change the file instead`;
-    given.collector.problem({ file: environmentFile, line: 0, path: given.variable, message });
+    collector.problem({ file: environmentFile, line: 0, path: variable, message });
   } else if (only !== undefined) {
-    only.entries.set(listener, { at: given.value.at, value: given.value });
+    only.entries.set(field, { at: given.value.at, value: given.value });
+  } else if (field !== listener) {
+    const message = `there is no ${listener} listener for it; name one in the file, or by KEYPROXY_LISTEN_${listener.toUpperCase()}`;
+    collector.problem({ file: environmentFile, line: 0, path: variable, message });
   } else {
     const added = emptyMap(given.value.at);
     added.entries.set(listener, { at: given.value.at, value: given.value });

@@ -58,10 +58,14 @@ export interface PolicyFileRule {
   readonly operations: readonly (Verb | '*')[];
 }
 
-/** What is allowed where no policy is written: whoever can open the Unix socket may do everything. */
-export const rulesWithoutPolicy: readonly PolicyFileRule[] = [
-  { callers: ['socket'], tenants: ['*'], operations: ['*'] },
-];
+/**
+ * What is allowed where no policy is written: whoever can open the Unix socket may do everything, and so may anonymous
+ * callers where the operator says that they are the same.
+ */
+export function rulesWithoutPolicy(allowAnonymous: boolean): readonly PolicyFileRule[] {
+  const callers = allowAnonymous ? ['socket', 'anonymous'] : ['socket'];
+  return [{ callers, tenants: ['*'], operations: ['*'] }];
+}
 
 const shape: Shape<Values<typeof policyFields>> = section(policyFields);
 

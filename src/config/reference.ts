@@ -1,15 +1,17 @@
 /** The tables of docs/configuration.md, rendered from the shapes that read the files. */
 import { daemonFields } from './daemon-file.ts';
 import { overrides } from './environment.ts';
+import { injectorFields } from './injector-file.ts';
 import type { Fields } from './shape.ts';
 import { tenantFields } from './tenant-file.ts';
 
-/** Every key of both files and every variable as Markdown: three titled tables. */
+/** Every key of the files and every variable as Markdown, in titled tables. */
 export function configurationTables(): string {
   const tenant = tenantFields({ allowLocal: true, trustedEndpoints: [] });
   return [
     titled("Keys of the daemon's file", keyTable(daemonFields)),
     titled("Keys of a tenant's file", keyTable(tenant)),
+    titled("Keys of the injector's file", keyTable(injectorFields)),
     titled(
       'Environment variables of the daemon',
       table(

@@ -64,7 +64,8 @@ export interface TenantConfig {
 /** The rule for names of environments, here and in the daemon's file. */
 export const environmentName: Shape<string> = text('1 to 64 characters of [A-Za-z0-9._-]', /^[A-Za-z0-9._-]{1,64}$/);
 
-const tenantId: Shape<TenantId> = scalar(tenantIdRule, (value) => {
+/** The name of a tenant. */
+export const tenantId: Shape<TenantId> = scalar(tenantIdRule, (value) => {
   if (typeof value !== 'string') return { wrong: `must be text: put the ${typeof value} in quotes` };
   return isTenantId(value) ? { value } : { wrong: `must be ${tenantIdRule}` };
 });
