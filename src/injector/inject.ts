@@ -1,0 +1,38 @@
+/** Decides about one pod: what is added to it, that nothing is missing, or why it cannot be had. */
+import { textAt } from './json.ts';
+import { injectLabel } from './names.ts';
+import { applicationsPart, joined, sidecarPart, statusPart, volumesPart } from './parts.ts';
+import type { Addition } from './patch.ts';
+import { type Judged, refusalsOf, warningsOf } from './pod-rules.ts';
+import type { SidecarSettings } from './settings.ts';
+import { readWishes } from './wishes.ts';
+
+/** What becomes of a pod. `warnings` are shown to whoever creates it. */
+export type Decision =
+  | { readonly kind: 'injected'; readonly patch: readonly Addition[]; readonly warnings: readonly string[] }
+  | { readonly kind: 'unchanged'; readonly warnings: readonly string[] }
+  /** `message` is for the pod's owner. */
+  | { readonly kind: 'refused'; readonly message: string; readonly warnings: readonly string[] };
+
+/** Decides about `pod`, a document from outside. Pure: the same pod and settings give the same decision. */
+export function decide(pod: unknown, settings: SidecarSettings): Decision {
+  if (textAt(pod, 'metadata', 'labels', injectLabel) !== 'true') return { kind: 'unchanged', warnings: [] };
+  const { wishes, problems, warnings } = readWishes(pod, settings);
+  const judged: Judged = { pod, wishes, settings };
+  // The applications come before the sidecar, whose arrival would move their places.
+  const { additions, clashes } = joined(
+    volumesPart(pod, wishes),
+    applicationsPart(pod, wishes, settings.form),
+    sidecarPart(pod, wishes, settings),
+    statusPart(pod),
+  );
+  const obstacles = [...problems, ...refusalsOf(judged), ...clashes];
+  if (obstacles.length > 0) {
+    const message = `keyproxy cannot be put into this pod: ${obstacles.join('; ')} (label ${injectLabel}: "true")`;
+    return { kind: 'refused', message, warnings };
+  }
+  const all = [...warnings, ...warningsOf(judged)];
+  return additions.length === 0
+    ? { kind: 'unchanged', warnings: all }
+    : { kind: 'injected', patch: additions, warnings: all };
+}

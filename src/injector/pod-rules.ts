@@ -1,0 +1,91 @@
+/** Pods that cannot be had with keyproxy, and pods that can, with a danger that their owner should know. */
+import { othersOf } from './containers.ts';
+import { at, objectsAt, textAt } from './json.ts';
+import { tcpPort } from './names.ts';
+import type { SidecarSettings } from './settings.ts';
+import type { Wishes } from './wishes.ts';
+
+export interface Judged {
+  readonly pod: unknown;
+  readonly wishes: Wishes;
+  readonly settings: SidecarSettings;
+}
+
+/** A rule gives one clause for each thing that is in the way. */
+type Rule = (judged: Judged) => readonly string[];
+
+const when = (is: boolean, clause: string) => (is ? [clause] : []);
+
+const refusing: readonly Rule[] = [
+  ({ pod }) => when(!Array.isArray(at(pod, 'spec', 'containers')), 'the pod has no list of containers'),
+  ({ pod }) =>
+    when(
+      at(pod, 'metadata', 'annotations', 'kubernetes.io/config.mirror') !== undefined,
+      'it is a static pod, which the kubelet starts from a file of the node without asking; run it as another kind of pod',
+    ),
+  ({ pod }) =>
+    when(
+      textAt(pod, 'spec', 'os', 'name') === 'windows' ||
+        textAt(pod, 'spec', 'nodeSelector', 'kubernetes.io/os') === 'windows',
+      'it is for Windows, and keyproxy runs on Linux alone',
+    ),
+  ({ pod }) =>
+    when(
+      at(pod, 'spec', 'hostNetwork') === true,
+      "it has hostNetwork: true, so keyproxy's ports would be the node's and reachable from outside the pod; take hostNetwork away, or use the node daemon",
+    ),
+  ({ pod, settings }) =>
+    when(
+      settings.form === 'classic' && ['Never', 'OnFailure'].includes(textAt(pod, 'spec', 'restartPolicy')),
+      'it is meant to end, and in this cluster keyproxy would keep it from ending: that takes native sidecars, Kubernetes 1.29',
+    ),
+  takenPorts,
+  unknownContainers,
+];
+
+const warning: readonly Rule[] = [
+  ({ pod, settings }) => {
+    const shared = (['shareProcessNamespace', 'hostPID'] as const).filter((name) => at(pod, 'spec', name) === true);
+    return shared.map(
+      (name) =>
+        `${name} shows keyproxy's process to the pod's other containers; one that runs as user ${settings.runAsUser} or has SYS_PTRACE can read its keys`,
+    );
+  },
+];
+
+/** Why the pod is refused, one clause each; none where it is not. */
+export function refusalsOf(judged: Judged): string[] {
+  return refusing.flatMap((rule) => rule(judged));
+}
+
+/** What its owner should know, one sentence each. */
+export function warningsOf(judged: Judged): string[] {
+  return warning.flatMap((rule) => rule(judged));
+}
+
+/** All containers of a pod share its ports. */
+function takenPorts({ pod, wishes, settings }: Judged): string[] {
+  const own = [settings.httpPort, ...(wishes.tcp ? [tcpPort] : [])];
+  return othersOf(pod).flatMap(({ name, spec }) =>
+    objectsAt(spec, 'ports')
+      .filter((port) => at(port, 'protocol') !== 'UDP' && own.some((taken) => taken === at(port, 'containerPort')))
+      .map(
+        (port) => `the container ${name} has the port ${at(port, 'containerPort')}, which is keyproxy's; use another`,
+      ),
+  );
+}
+
+function unknownContainers({ pod, wishes: { containers = [] }, settings }: Judged): string[] {
+  const others = othersOf(pod);
+  return containers.flatMap((wanted) => {
+    const found = others.find(({ name }) => name === wanted);
+    if (found === undefined) {
+      const names = others.map(({ name }) => name).join(', ');
+      return [`the annotation keyproxy.io/containers names ${wanted}, which the pod does not have; it has ${names}`];
+    }
+    return when(
+      found.kind === 'init' && settings.form === 'classic',
+      `the annotation keyproxy.io/containers names ${wanted}, an init container, which would run before keyproxy in this cluster: that takes native sidecars, Kubernetes 1.29`,
+    );
+  });
+}
