@@ -3,6 +3,7 @@ import type { LockedPackage } from './lockfile.ts';
 
 /** SPDX id → what it asks of whoever ships. */
 export const allowedLicences: Readonly<Record<string, string>> = {
+  '0BSD': 'nothing',
   'Apache-2.0': 'licence text and, where there is one, its NOTICE go along',
   'BSD-3-Clause': 'copyright and licence text go along; no name is used to advertise',
   ISC: 'copyright and licence text go along',

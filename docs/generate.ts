@@ -10,6 +10,7 @@ import { errorTable, type Fault } from '../src/base/errors.ts';
 import { verbs } from '../src/base/verb.ts';
 import { configurationTables } from '../src/config/reference.ts';
 import { evictionReasons } from '../src/dek/key-cache.ts';
+import { createInjectorMetrics, injectorOutcomes } from '../src/telemetry/injector-metrics.ts';
 import { createMetrics, maxTenantLabels, otherTenants } from '../src/telemetry/metrics.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -80,12 +81,13 @@ const labelValues: Readonly<Record<string, string>> = {
   'operation of keyproxy_access_denied_total': verbs.map(code).join(', '),
   identity: '`token`, `mtls`',
   'reason of keyproxy_alerts_total': 'a reason of [errors](errors.md)',
+  'outcome of keyproxy_injector_requests_total': injectorOutcomes.map(code).join(', '),
   'outcome of keyproxy_audit_entries_total': '`written`, `refused`, `lost`',
   version: "keyproxy's version",
   node: "Node's version",
 };
 
-/** `docs/metrics.md`: every metric of the data plane. */
+/** `docs/metrics.md`: every metric of the data plane, and of the injector. */
 export function metricsPage(): string {
   const { registry, ...metrics } = createMetrics({
     cacheEntries: () => 0,
@@ -94,8 +96,11 @@ export function metricsPage(): string {
     openCircuits: () => [],
   });
   registry.clear();
-  const all = Object.values(metrics).map(describeMetric);
-  const rows = all.map(({ name, type, labels, help }) => [code(name), type, labels.map(code).join(', '), help]);
+  const { registry: injectorRegistry, ...injectorMetrics } = createInjectorMetrics({ certificateExpiresAtMs: () => 0 });
+  injectorRegistry.clear();
+  const served = Object.values(metrics).map(describeMetric);
+  const injecting = Object.values(injectorMetrics).map(describeMetric);
+  const all = [...served, ...injecting];
   const labels = all.flatMap((metric) => metric.labels.map((label) => [labelKey(metric.name, label), label] as const));
   const buckets = new Set(all.flatMap(({ bounds }) => (bounds.length === 0 ? [] : [bounds.join(', ')])));
   return `${note}
@@ -104,7 +109,15 @@ export function metricsPage(): string {
 
 \`/metrics\` on the HTTP address (\`:9464\`; \`127.0.0.1:9464\` with \`--dev\`) answers in the Prometheus text format. Names and labels are contracts. A tenant label stands on counters and gauges only.
 
-${table(['metric', 'type', 'labels', 'meaning'], rows)}
+${metricsTable(served)}
+
+## The injector
+
+\`keyproxy injector\` serves these on its own HTTP address.
+
+${metricsTable(injecting)}
+
+## Buckets
 
 Buckets of the histograms, in seconds: ${[...buckets].join('; ')}.
 
@@ -115,6 +128,11 @@ ${table(
   [...new Map(labels).keys()].map((key) => [key.split(' of ').map(code).join(' of '), valuesOf(key)]),
 )}
 `;
+}
+
+function metricsTable(metrics: readonly Described[]): string {
+  const rows = metrics.map(({ name, type, labels, help }) => [code(name), type, labels.map(code).join(', '), help]);
+  return table(['metric', 'type', 'labels', 'meaning'], rows);
 }
 
 interface Described {

@@ -10,17 +10,20 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   validate: async () => (await import('./validate.ts')).validate,
   access: async () => (await import('./access.ts')).access,
   audit: async () => (await import('./audit.ts')).audit,
+  injector: async () => (await import('./injector.ts')).injector,
 };
 
 const usage = `usage: keyproxy COMMAND
 
   serve --config FILE    serve applications as FILE says
+  serve --from-env       serve them as the variables KEYPROXY_… say
   serve --dev            try keyproxy with a key of its own; not for production
   validate FILE…         check tenant files, and the keys they name unless --offline is given
   access test CALLER TENANT OPERATION
                          tell what the policy allows, and by which rule
   audit verify PATH      tell whether the audit log is as it was written
   audit show PATH        show what it tells of which calls
+  injector --config FILE put keyproxy into the pods of a cluster that ask for it
   --version              print the version
 `;
 

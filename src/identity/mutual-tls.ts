@@ -14,6 +14,7 @@ import { watchTlsFiles } from './tls-watch.ts';
 
 /** Paths are absolute, files are PEM; `ca` may hold several roots. */
 export interface MutualTlsOptions extends TlsPaths {
+  readonly ca: string;
   /** The SPIFFE trust domain that callers must belong to. */
   readonly trustDomain: string;
   readonly clock: Clock;

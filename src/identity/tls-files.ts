@@ -1,6 +1,6 @@
 /**
- * The three files of mutual TLS: a certificate with those between it and its root, its private key, and the roots that
- * vouch for callers, all in PEM. They are checked here before TLS gets them, because TLS would take a certificate that has
+ * The files of a TLS server: a certificate with those between it and its root, its private key, and for mutual TLS the
+ * roots that vouch for callers, all in PEM. They are checked here before TLS gets them, because TLS would take a certificate that has
  * ended or a bundle without a root, and refuse every call afterwards.
  */
 
@@ -12,13 +12,15 @@ import { codeOf } from '../base/system-code.ts';
 export interface TlsPaths {
   readonly cert: string;
   readonly key: string;
-  readonly ca: string;
+  /** Absent where callers show no certificate. */
+  readonly ca?: string;
 }
 
 /** What the files hold, fit for use. Disposing wipes the key, which is dead then. */
 export interface TlsMaterial extends Disposable {
   /** Certificates in PEM and nothing else. */
   readonly cert: string;
+  /** Empty where no roots are asked for. */
   readonly ca: string;
   readonly key: Buffer;
 }
@@ -35,7 +37,7 @@ const certificateBlock = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END C
  */
 export async function fingerprint(paths: TlsPaths): Promise<string> {
   const found = await Promise.all(
-    [paths.cert, paths.key, paths.ca].map((path) =>
+    [paths.cert, paths.key, ...rootsOf(paths)].map((path) =>
       stat(path, { bigint: true }).then(
         ({ dev, ino, size, mtimeNs, ctimeNs }) => [dev, ino, size, mtimeNs, ctimeNs].join(':'),
         (error) => codeOf(error),
@@ -54,15 +56,11 @@ export async function readTlsFiles(paths: TlsPaths, now: number): Promise<TlsMat
   const wipe = () => void key.fill(0);
   try {
     const [own] = await certificatesIn(paths.cert);
-    const roots = await certificatesIn(paths.ca);
+    const ca = await Promise.all(rootsOf(paths).map((path) => readRoots(path)));
     checkOwn(own.certificate, { paths, key: privateKeyIn(key, paths.key), now });
-    checkRoots(
-      roots.map(({ certificate }) => certificate),
-      paths.ca,
-    );
     return {
       cert: own.file,
-      ca: roots.map(({ pem }) => pem).join('\n'),
+      ca: ca.join('\n'),
       key,
       [Symbol.dispose]: wipe,
     };
@@ -70,6 +68,19 @@ export async function readTlsFiles(paths: TlsPaths, now: number): Promise<TlsMat
     wipe();
     throw error;
   }
+}
+
+function rootsOf({ ca }: TlsPaths): string[] {
+  return ca === undefined ? [] : [ca];
+}
+
+async function readRoots(path: string): Promise<string> {
+  const roots = await certificatesIn(path);
+  checkRoots(
+    roots.map(({ certificate }) => certificate),
+    path,
+  );
+  return roots.map(({ pem }) => pem).join('\n');
 }
 
 function checkOwn(

@@ -1,0 +1,87 @@
+/**
+ * The few calls to the API server that the injector makes. By node:https and not by a client library: it is four calls on
+ * three paths, and `@kubernetes/client-node` 2.0.1 would bring sixteen packages of its own to ship for them.
+ */
+import { Agent, request } from 'node:https';
+import type { ServiceAccount } from './service-account.ts';
+
+/** An answer, whatever its status. */
+export interface ApiAnswer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** One call. */
+export interface ApiCall {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
+  readonly path: string;
+  readonly body?: object;
+}
+
+/** Longest wait for an answer, in milliseconds, and the largest answer, in bytes. */
+const timeoutMs = 5000;
+const largestAnswer = 4 * 2 ** 20;
+
+export class ApiServer implements Disposable {
+  readonly #account: ServiceAccount;
+  readonly #agent: Agent;
+
+  constructor(account: ServiceAccount) {
+    this.#account = account;
+    this.#agent = new Agent({ ca: account.ca, keepAlive: true, maxSockets: 4 });
+  }
+
+  /** Rejects where there is no answer, or none that is JSON; its message shows neither token nor body. */
+  async call(call: ApiCall): Promise<ApiAnswer> {
+    const token = await this.#account.token();
+    const { status, text } = await this.#exchange(call, token);
+    try {
+      return { status, body: text === '' ? undefined : JSON.parse(text) };
+    } catch {
+      throw new Error(`${call.method} ${call.path}: the API server answered ${status} and no JSON`);
+    }
+  }
+
+  #exchange({ method, path, body }: ApiCall, token: string): Promise<{ status: number; text: string }> {
+    const { host, port } = this.#account;
+    const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    return new Promise((done, fail) => {
+      const failed = (error: Error) => fail(new Error(`${method} ${path}: ${error.message}`, { cause: error }));
+      const call = request(
+        {
+          ...{ host, port, path, method, agent: this.#agent, signal: AbortSignal.timeout(timeoutMs) },
+          headers: {
+            accept: 'application/json',
+            authorization: `Bearer ${token}`,
+            'user-agent': 'keyproxy-injector',
+            ...(content && { 'content-type': contentTypes[method], 'content-length': content.length }),
+          },
+        },
+        (answer) => {
+          let text = '';
+          answer.setEncoding('utf8');
+          answer.on('data', (chunk) => {
+            text += chunk;
+            if (text.length > largestAnswer) answer.destroy(new Error('the answer is too large'));
+          });
+          answer.on('end', () => done({ status: answer.statusCode ?? 0, text }));
+          answer.on('error', failed);
+        },
+      );
+      call.on('error', failed);
+      call.end(content);
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#agent.destroy();
+  }
+}
+
+/** A patch lists its steps (RFC 6902); everything else is the object. */
+const contentTypes: Readonly<Record<ApiCall['method'], string>> = {
+  GET: 'application/json',
+  POST: 'application/json',
+  PUT: 'application/json',
+  PATCH: 'application/json-patch+json',
+};

@@ -1,0 +1,62 @@
+/** One request of the API server, from its body to the answer, with its line in the log and its place in the metrics. */
+import { type Decision, decide } from '../../injector/inject.ts';
+import { answerTo, parseReview, type Review } from '../../injector/review.ts';
+import type { SidecarSettings } from '../../injector/settings.ts';
+import type { InjectorMetrics } from '../../telemetry/injector-metrics.ts';
+import type { Log } from '../../telemetry/log.ts';
+
+/** An answer by HTTP. */
+export interface Answer {
+  readonly status: number;
+  readonly body: object;
+}
+
+export interface MutateOptions {
+  /** What pods get, as it is now. */
+  readonly settings: () => SidecarSettings;
+  readonly metrics: Pick<InjectorMetrics, 'requests'>;
+  readonly log: Log;
+}
+
+/** Answers a body. Never throws: what it cannot read is a 400, by which an API server that must not fail open refuses. */
+export function mutate(body: Buffer, { settings, metrics, log }: MutateOptions): Answer {
+  const review = reviewIn(body);
+  if (review instanceof Error) {
+    metrics.requests.inc({ outcome: 'failed' });
+    log.warn({ problem: review.message }, 'a request was no review');
+    return { status: 400, body: { error: review.message } };
+  }
+  const decision = decisionAbout(review, settings());
+  metrics.requests.inc({ outcome: decision.kind });
+  tell(review, decision, log);
+  return { status: 200, body: answerTo(review, decision) };
+}
+
+function reviewIn(body: Buffer): Review | Error {
+  try {
+    return parseReview(body);
+  } catch (error) {
+    return error instanceof Error ? error : new Error('the body cannot be read');
+  }
+}
+
+function decisionAbout({ subject }: Review, settings: SidecarSettings): Decision {
+  if (subject.kind === 'new pod') return decide(subject.pod, settings);
+  const message = `keyproxy's webhook is for the creation of pods, and was asked about ${subject.what}; correct the rules of its MutatingWebhookConfiguration`;
+  return { kind: 'refused', message, warnings: [] };
+}
+
+function tell({ uid, namespace, name }: Review, decision: Decision, log: Log): void {
+  const pod = { uid, namespace, name, warnings: decision.warnings };
+  switch (decision.kind) {
+    case 'injected':
+      log.info(pod, 'a pod got keyproxy');
+      return;
+    case 'unchanged':
+      log.debug(pod, 'a pod was left as it is');
+      return;
+    case 'refused':
+      log.warn({ ...pod, reason: decision.message }, 'a pod was refused');
+      return;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Certificates of the injector's own: looks every few seconds what the replicas have agreed on, does what is due, and
+ * serves what the API server trusts. A certificate by an authority that has just become known is served one look later,
+ * when the API servers have heard of it; what was served before is good until then.
+ */
+import type { Clock, Timer } from '../../base/clock.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { ApiServer } from './api-server.ts';
+import type { Issued } from './authority.ts';
+import { readSecret, writeSecret } from './kept-secret.ts';
+import { authoritiesOf, planned } from './key-ring.ts';
+import { completeBundle, readBundle, trusts } from './trust-bundle.ts';
+
+export interface OwnCertificatesOptions {
+  readonly api: ApiServer;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly names: {
+    readonly namespace: string;
+    readonly service: string;
+    readonly secret: string;
+    readonly webhook: string;
+  };
+  /** Takes the certificate that is served from now on. */
+  readonly onLeaf: (leaf: Issued) => void;
+  /** Time between two looks, in milliseconds. */
+  readonly lookMs?: number;
+}
+
+const defaultLookMs = 10_000;
+/** Before the next look where one failed, or a certificate waits to be served, in milliseconds. */
+const soonMs = 2000;
+/** How often a look begins anew because another replica was faster. */
+const mostTries = 8;
+
+type Look = 'done' | 'waiting' | 'overtaken';
+
+export class OwnCertificates implements AsyncDisposable {
+  readonly #options: OwnCertificatesOptions;
+  readonly #hosts: readonly string[];
+  #served: string | undefined;
+  #timer: Timer | undefined;
+  #looking: Promise<void> | undefined;
+  #stopped = false;
+  /** What was wrong at the last look, so that it is told once. */
+  #trouble: string | undefined;
+
+  constructor(options: OwnCertificatesOptions) {
+    this.#options = options;
+    const { service, namespace } = options.names;
+    this.#hosts = [
+      `${service}.${namespace}.svc`,
+      `${service}.${namespace}`,
+      `${service}.${namespace}.svc.cluster.local`,
+    ];
+  }
+
+  /** Begins to look, and goes on until it is disposed of. */
+  start(): void {
+    this.#looking = this.#look().then((waitMs) => {
+      if (!this.#stopped) this.#timer = this.#options.clock.after(waitMs, () => this.start());
+    });
+  }
+
+  async #look(): Promise<number> {
+    const { log, lookMs = defaultLookMs } = this.#options;
+    try {
+      for (let tries = 0; tries < mostTries && !this.#stopped; tries++) {
+        const look = await this.#lookOnce();
+        if (look === 'overtaken') continue;
+        this.#trouble = undefined;
+        return look === 'waiting' ? Math.min(soonMs, lookMs) : lookMs;
+      }
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : 'unknown';
+      if (problem !== this.#trouble && !this.#stopped)
+        log.error({ problem }, 'the certificates could not be looked after');
+      this.#trouble = problem;
+    }
+    return Math.min(soonMs, lookMs);
+  }
+
+  async #lookOnce(): Promise<Look> {
+    const { api, clock, names, log } = this.#options;
+    const place = { namespace: names.namespace, name: names.secret };
+    const [read, bundle] = [await readSecret(api, place), await readBundle(api, names.webhook)];
+    const now = clock.now();
+    const isTrusted = (cert: string) => trusts(bundle, cert);
+    const plan = await planned(read.ring, { hosts: this.#hosts, now, isTrusted });
+    if (plan !== undefined) {
+      if (!(await writeSecret(api, place, { read, ring: plan.ring }))) return 'overtaken';
+      log.info({ secret: place, why: plan.why }, 'the certificates were renewed');
+    }
+    const ring = plan?.ring ?? read.ring;
+    if (ring === undefined) return 'overtaken';
+    const wasTrusted = isTrusted(ring.current.cert);
+    if (!(await completeBundle(api, bundle, { wanted: authoritiesOf(ring), now }))) return 'overtaken';
+    if (ring.leaf.cert === this.#served || this.#stopped) return 'done';
+    if (!wasTrusted && this.#served !== undefined) return 'waiting';
+    this.#served = ring.leaf.cert;
+    this.#options.onLeaf(ring.leaf);
+    return 'done';
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.[Symbol.dispose]();
+    await this.#looking;
+  }
+}

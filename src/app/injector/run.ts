@@ -1,0 +1,169 @@
+/**
+ * The life of `keyproxy injector`: probes are answered from the beginning; reviews from when there is a certificate that
+ * the API server trusts, and it is known which form of sidecar the cluster has; SIGTERM ends it without a failed review.
+ */
+import { X509Certificate } from 'node:crypto';
+import { pause, systemClock } from '../../base/clock.ts';
+import type { InjectorConfig } from '../../config/injector-file.ts';
+import type { Form } from '../../injector/settings.ts';
+import { serveHttp } from '../../telemetry/http.ts';
+import { createInjectorMetrics } from '../../telemetry/injector-metrics.ts';
+import { createLog, type Log } from '../../telemetry/log.ts';
+import { asStartupError, bracketed } from '../listeners.ts';
+import { version } from '../version.ts';
+import { ApiServer } from './api-server.ts';
+import type { Issued } from './authority.ts';
+import { openCertificateFiles } from './certificate-files.ts';
+import { mutate } from './mutate.ts';
+import { openServiceAccount } from './service-account.ts';
+import { formByVersion } from './sidecar-form.ts';
+import { WebhookServer } from './webhook-server.ts';
+
+export interface InjectorOptions {
+  readonly config: InjectorConfig;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Resolves with the name of the signal that ends it. */
+  readonly untilSignal: () => Promise<string>;
+}
+
+/** Between two questions for the API server's version, in milliseconds: while it is unknown, and from then on. */
+const [versionRetryMs, versionLookMs] = [2000, 600_000];
+
+/** Serves until the signal, then drains. Throws a StartupError where an address or the files of a certificate cannot be had. */
+export async function runInjector({ config, env, untilSignal }: InjectorOptions): Promise<void> {
+  const log = createLog('info');
+  const ending = untilSignal();
+  await using stack = new AsyncDisposableStack();
+  const over = new AbortController();
+  stack.defer(() => over.abort(new Error('the injector ends')));
+  const state: State = { server: undefined, leaf: undefined, form: undefined, isEnding: false };
+  const metrics = createInjectorMetrics({ certificateExpiresAtMs: () => endOf(state.leaf) });
+  metrics.buildInfo.set({ version, node: process.version }, 1);
+  const isReady = () => state.server !== undefined && !state.isEnding;
+  stack.use(await bindHttp(config, { registry: metrics.registry, isReady }));
+  const api = needsApi(config) ? stack.use(new ApiServer(await openServiceAccount(env))) : undefined;
+
+  const { image, imagePullPolicy, logLevel, resources, httpPort, runAsUser } = config.sidecar;
+  const settings = () => ({ image, imagePullPolicy, logLevel, resources, httpPort, runAsUser, form: formIn(state) });
+  const firstLeaf = Promise.withResolvers<void>();
+  const onLeaf = ({ cert, key }: Issued) => {
+    // The files' key is wiped when this returns.
+    state.leaf = { cert, key: Buffer.from(key) };
+    state.server?.use(state.leaf);
+    firstLeaf.resolve();
+  };
+  await followCertificates({ config, api, log, stack, onLeaf });
+  const firstForm = followForm({ config, api, log, state, signal: over.signal });
+
+  const serving = (async () => {
+    await Promise.all([firstLeaf.promise, firstForm]);
+    if (state.isEnding || state.leaf === undefined) return;
+    const server = new WebhookServer(
+      {
+        ...{ address: config.listen, clock: systemClock, log, metrics },
+        answer: (body) => mutate(body, { settings, metrics, log }),
+      },
+      state.leaf,
+    );
+    await server.listen();
+    state.server = server;
+    log.info({ version, node: process.version, ...addresses(config), form: state.form }, 'the injector is serving');
+  })();
+  const ended = await Promise.race([ending, serving.then(() => ending)]);
+  log.info({ signal: ended }, 'the injector is stopping');
+  state.isEnding = true;
+  await state.server?.drain();
+  log.info('the injector has stopped');
+}
+
+interface State {
+  server: WebhookServer | undefined;
+  leaf: Issued | undefined;
+  form: Form | undefined;
+  isEnding: boolean;
+}
+
+/** When a certificate ends, in milliseconds since 1970. */
+function endOf(leaf: Issued | undefined): number | undefined {
+  return leaf && new X509Certificate(leaf.cert).validToDate.getTime();
+}
+
+function formIn({ form }: State): Form {
+  if (form === undefined) throw new Error('no review is answered before the form is known');
+  return form;
+}
+
+function needsApi({ certificates, sidecar }: InjectorConfig): boolean {
+  return certificates.kind === 'own' || sidecar.native === 'auto';
+}
+
+async function followCertificates(options: {
+  readonly config: InjectorConfig;
+  readonly api: ApiServer | undefined;
+  readonly log: Log;
+  readonly stack: AsyncDisposableStack;
+  readonly onLeaf: (leaf: Issued) => void;
+}): Promise<void> {
+  const { config, api, log, stack, onLeaf } = options;
+  const { certificates } = config;
+  const common = { clock: systemClock, log, onLeaf };
+  if (certificates.kind === 'files') {
+    stack.use(await openCertificateFiles({ ...common, paths: certificates }));
+  } else if (api !== undefined) {
+    // The library that makes certificates is read by those alone who make them.
+    const { OwnCertificates } = await import('./own-certificates.ts');
+    stack.use(new OwnCertificates({ ...common, api, names: certificates })).start();
+  }
+}
+
+/** Resolves once the form is known, and looks again from time to time: a cluster is upgraded under a running injector. */
+async function followForm(options: {
+  readonly config: InjectorConfig;
+  readonly api: ApiServer | undefined;
+  readonly log: Log;
+  readonly state: State;
+  readonly signal: AbortSignal;
+}): Promise<void> {
+  const { config, api, log, state, signal } = options;
+  const { native } = config.sidecar;
+  if (native !== 'auto' || api === undefined) {
+    state.form = native === 'never' ? 'classic' : 'native';
+    return;
+  }
+  const look = async () => {
+    try {
+      state.form = await formByVersion(api);
+    } catch (error) {
+      if (!signal.aborted) log.error({ problem: textOf(error) }, "the API server's version could not be asked for");
+    }
+  };
+  const first = Promise.withResolvers<void>();
+  void (async () => {
+    for (;;) {
+      await look();
+      if (state.form !== undefined) first.resolve();
+      await pause(systemClock, state.form === undefined ? versionRetryMs : versionLookMs, signal);
+    }
+    // Rejects when the injector ends.
+  })().catch(() => {});
+  await first.promise;
+}
+
+async function bindHttp(
+  { http: { host, port } }: InjectorConfig,
+  options: Pick<Parameters<typeof serveHttp>[0], 'registry' | 'isReady'>,
+): Promise<AsyncDisposable> {
+  try {
+    return await serveHttp({ host, port, ...options });
+  } catch (error) {
+    throw asStartupError(error, `http://${host === undefined ? '' : bracketed(host)}:${port}`);
+  }
+}
+
+function addresses({ listen, http }: InjectorConfig): { listen: string; http: string } {
+  return { listen: `${listen.host ?? '*'}:${listen.port}`, http: `${http.host ?? '*'}:${http.port}` };
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown';
+}

@@ -1,0 +1,92 @@
+/**
+ * The one field of the webhook's configuration that is the injector's: `caBundle`, by which the API server knows the
+ * webhook. Everything else there belongs to whoever installed it, and a patch of this field alone leaves it be.
+ */
+import { X509Certificate } from 'node:crypto';
+import type { ApiServer } from './api-server.ts';
+import { authorityName } from './authority.ts';
+
+/** The webhook's name in its configuration. */
+export const webhookName = 'inject.keyproxy.io';
+
+export interface TrustBundle {
+  readonly path: string;
+  readonly resourceVersion: string;
+  /** Its place among the webhooks of the configuration. */
+  readonly index: number;
+  /** Certificates in PEM, those alone that can be read. */
+  readonly certs: readonly string[];
+}
+
+/** RFC 7468, section 5. */
+const certificateBlock = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
+
+/** Reads it. Rejects where there is no such webhook, or no answer. */
+export async function readBundle(api: ApiServer, configuration: string): Promise<TrustBundle> {
+  const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${configuration}`;
+  const { status, body } = await api.call({ method: 'GET', path });
+  if (status !== 200)
+    throw new Error(`GET ${path}: the API server answered ${status}; it must be there, and the role needs get`);
+  const { metadata, webhooks = [] } = body as WebhookConfiguration;
+  const index = webhooks.findIndex(({ name }) => name === webhookName);
+  if (index === -1) throw new Error(`the configuration ${configuration} has no webhook ${webhookName}`);
+  const pem = Buffer.from(webhooks[index]?.clientConfig?.caBundle ?? '', 'base64').toString('latin1');
+  const certs = (pem.match(certificateBlock) ?? []).filter((cert) => parsed(cert) !== undefined);
+  return { path, index, certs, resourceVersion: metadata.resourceVersion };
+}
+
+/** The fields that are read of a MutatingWebhookConfiguration; the API server vouches for its form. */
+interface WebhookConfiguration {
+  readonly metadata: { readonly resourceVersion: string };
+  readonly webhooks?: readonly { readonly name: string; readonly clientConfig?: { readonly caBundle?: string } }[];
+}
+
+/** Whether a bundle has a certificate. */
+export function trusts({ certs }: Pick<TrustBundle, 'certs'>, cert: string): boolean {
+  const wanted = parsed(cert)?.fingerprint256;
+  return certs.some((present) => parsed(present)?.fingerprint256 === wanted);
+}
+
+/**
+ * Adds what is missing. Authorities of an injector that have not ended stay, whoever wrote them: a replica that has not
+ * heard of a rotation yet must not take the newer one away. Whether it is done: not where the configuration has changed
+ * since it was read.
+ */
+export async function completeBundle(
+  api: ApiServer,
+  bundle: TrustBundle,
+  { wanted, now }: { readonly wanted: readonly string[]; readonly now: number },
+): Promise<boolean> {
+  if (wanted.every((cert) => trusts(bundle, cert))) return true;
+  const kept = bundle.certs.filter((cert) => isOwn(cert, now) && !trusts({ certs: wanted }, cert));
+  const value = Buffer.from([...wanted, ...kept].map((cert) => `${cert.trim()}\n`).join('')).toString('base64');
+  const place = `/webhooks/${bundle.index}`;
+  const { status } = await api.call({
+    method: 'PATCH',
+    path: bundle.path,
+    body: [
+      { op: 'test', path: '/metadata/resourceVersion', value: bundle.resourceVersion },
+      { op: 'test', path: `${place}/name`, value: webhookName },
+      { op: 'add', path: `${place}/clientConfig/caBundle`, value },
+    ],
+  });
+  // 422 is what a test that does not hold gives.
+  if (status === 409 || status === 422) return false;
+  if (status !== 200)
+    throw new Error(`PATCH ${bundle.path}: the API server answered ${status}; the role needs patch on it`);
+  return true;
+}
+
+function isOwn(cert: string, now: number): boolean {
+  const certificate = parsed(cert);
+  if (certificate === undefined) return false;
+  return certificate.subject.startsWith(`CN=${authorityName} `) && certificate.validToDate.getTime() > now;
+}
+
+function parsed(cert: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(cert);
+  } catch {
+    return undefined;
+  }
+}

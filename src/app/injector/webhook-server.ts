@@ -1,0 +1,145 @@
+/** The HTTPS server that the API server asks: TLS 1.3, one path, bodies of a bounded size, and a certificate that changes. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import { type Clock, pause } from '../../base/clock.ts';
+import { codeOf } from '../../base/system-code.ts';
+import type { HostPort } from '../../config/address.ts';
+import type { InjectorMetrics } from '../../telemetry/injector-metrics.ts';
+import type { Log } from '../../telemetry/log.ts';
+import { asStartupError, bracketed } from '../listeners.ts';
+import type { Issued } from './authority.ts';
+import type { Answer } from './mutate.ts';
+
+/** The largest body, in bytes. An object has 1.5 MiB at most in etcd, and a review little beside it. */
+export const largestBody = 3 * 2 ** 20;
+
+/** Longest wait for the head of a request and for all of it, in milliseconds; the API server's own patience is 30 s. */
+const headersMs = 5000;
+const requestMs = 15_000;
+/** How long a server that ends still takes requests, so that those who send them have heard of it, and then finishes. */
+const lingerMs = 3000;
+const finishMs = 5000;
+
+export interface WebhookOptions {
+  readonly address: HostPort;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Pick<InjectorMetrics, 'requests' | 'seconds'>;
+  /** Answers the body of a review. */
+  readonly answer: (body: Buffer) => Answer;
+}
+
+export class WebhookServer {
+  readonly #options: WebhookOptions;
+  readonly #server: Server;
+  #isDraining = false;
+
+  constructor(options: WebhookOptions, leaf: Issued) {
+    this.#options = options;
+    this.#server = createServer(
+      { ...contextOf(leaf), headersTimeout: headersMs, requestTimeout: requestMs, connectionsCheckingInterval: 1000 },
+      (request, response) => void this.#serve(request, response),
+    );
+    // Probes of ports and clients of another TLS: nothing to act on, and no reason to end.
+    this.#server.on('tlsClientError', (error) => options.log.debug({ problem: error.message }, 'a handshake failed'));
+  }
+
+  /** Rejects with a StartupError where the address cannot be had. */
+  async listen(): Promise<void> {
+    const { host, port } = this.#options.address;
+    await new Promise<void>((done, fail) => {
+      this.#server.once('error', fail);
+      this.#server.listen({ port, ...(host !== undefined && { host }) }, () => done());
+    }).catch((error) => {
+      throw asStartupError(error, `https://${host === undefined ? '' : bracketed(host)}:${port}`);
+    });
+  }
+
+  /** Serves new connections by another certificate; those that are open go on. */
+  use(leaf: Issued): void {
+    this.#server.setSecureContext(contextOf(leaf));
+  }
+
+  /** Takes requests for a little longer, finishes those that it has, and closes. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    await pause(this.#options.clock, lingerMs);
+    const closed = new Promise<void>((done) => this.#server.close(() => done()));
+    this.#server.closeIdleConnections();
+    await Promise.race([closed, pause(this.#options.clock, finishMs)]);
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { metrics, log } = this.#options;
+    const end = metrics.seconds.startTimer();
+    try {
+      this.#send(response, await this.#answered(request));
+    } catch (error) {
+      metrics.requests.inc({ outcome: 'failed' });
+      // Nobody is there to be answered.
+      if (request.destroyed) log.debug({ problem: codeOf(error) }, 'a request was broken off');
+      else log.error({ problem: error instanceof Error ? error.stack : 'unknown' }, 'a request failed inside');
+      this.#send(response, unread(500, 'failed inside'));
+    } finally {
+      end();
+    }
+  }
+
+  async #answered(request: IncomingMessage): Promise<Sent> {
+    const { metrics, answer } = this.#options;
+    const refusal = refusalOf(request);
+    const body = refusal === undefined ? await bodyOf(request) : undefined;
+    if (body !== undefined) return { ...answer(body), isRead: true };
+    metrics.requests.inc({ outcome: 'failed' });
+    return refusal ?? tooLarge;
+  }
+
+  #send(response: ServerResponse, { status, body, isRead }: Sent): void {
+    const content = Buffer.from(JSON.stringify(body));
+    response.writeHead(status, {
+      'content-type': 'application/json',
+      'content-length': content.length,
+      ...((this.#isDraining || !isRead) && { connection: 'close' }),
+    });
+    response.end(content);
+  }
+}
+
+function contextOf({ cert, key }: Issued) {
+  return { cert, key, minVersion: 'TLSv1.3' } as const;
+}
+
+/** An answer, and whether its request was read to the end: only then can the connection be used again. */
+interface Sent extends Answer {
+  readonly isRead: boolean;
+}
+
+function unread(status: number, error: string): Sent {
+  return { status, body: { error }, isRead: false };
+}
+
+const tooLarge = unread(413, `the body is larger than ${largestBody} bytes`);
+
+/** What keeps a request from being read at all. */
+function refusalOf({ method, url, headers }: IncomingMessage): Sent | undefined {
+  if (url?.split('?')[0] !== '/mutate') return unread(404, 'offered here: POST /mutate');
+  if (method !== 'POST') return unread(405, 'offered here: POST /mutate');
+  if (headers['content-type']?.split(';')[0]?.trim() !== 'application/json') {
+    return unread(415, 'the content-type must be application/json');
+  }
+  return Number(headers['content-length'] ?? 0) > largestBody ? tooLarge : undefined;
+}
+
+/** The whole body; undefined where it is too large. Rejects where the connection breaks. */
+async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    length += chunk.length;
+    if (length > largestBody) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
