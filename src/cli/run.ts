@@ -10,6 +10,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   validate: async () => (await import('./validate.ts')).validate,
   access: async () => (await import('./access.ts')).access,
   audit: async () => (await import('./audit.ts')).audit,
+  wait: async () => (await import('./wait.ts')).wait,
   injector: async () => (await import('./injector.ts')).injector,
 };
 
@@ -23,6 +24,7 @@ const usage = `usage: keyproxy COMMAND
                          tell what the policy allows, and by which rule
   audit verify PATH      tell whether the audit log is as it was written
   audit show PATH        show what it tells of which calls
+  wait                   wait until the daemon on this machine is ready
   injector --config FILE put keyproxy into the pods of a cluster that ask for it
   --version              print the version
 `;

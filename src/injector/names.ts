@@ -41,3 +41,6 @@ export const httpPortName = 'keyproxy-http';
 /** Where keyproxy listens on loopback in a pod that asks for it. */
 export const tcpAddress = '127.0.0.1:50051';
 export const tcpPort = 50051;
+
+/** How the program is started in the image (Dockerfile), where Kubernetes does not start it by the image's own entry. */
+export const program: readonly string[] = ['/nodejs/bin/node', '/opt/keyproxy/keyproxy.js'];

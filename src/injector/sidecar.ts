@@ -8,6 +8,7 @@ import type { JsonObject } from './json.ts';
 import {
   containerName,
   httpPortName,
+  program,
   socketFolder,
   socketPath,
   socketVolume,
@@ -51,7 +52,10 @@ export function sidecarFor(wishes: Wishes, settings: SidecarSettings): JsonObjec
     image: wishes.image,
     imagePullPolicy: settings.imagePullPolicy,
     args: sidecarArgs,
-    ...(isNative && { restartPolicy: 'Always' }),
+    ...(isNative
+      ? { restartPolicy: 'Always' }
+      : // The kubelet starts the next container when the hook of the one before has ended.
+        { lifecycle: { postStart: { exec: { command: [...program, 'wait', '--seconds', `${longestStart}`] } } } }),
     env: variables(wishes, settings).map(([name, value]) => ({ name, value })),
     ports: [{ name: httpPortName, containerPort: settings.httpPort, protocol: 'TCP' }],
     resources: wishes.resources,

@@ -27,7 +27,7 @@ export interface Plan {
 /** From when on a certificate is old, as a share of its life. */
 const oldAt = 2 / 3;
 /** How long a next authority is only trusted, in milliseconds, so that every API server has heard of it. */
-export const settleMs = 600_000;
+const defaultSettleMs = 600_000;
 
 export interface PlanOptions {
   /** Names of the webhook's Service. */
@@ -36,11 +36,13 @@ export interface PlanOptions {
   readonly now: number;
   /** Whether the webhook's configuration has this certificate in its bundle. */
   readonly isTrusted: (cert: string) => boolean;
+  /** How long a next authority is only trusted, in milliseconds; ten minutes by default. */
+  readonly settleMs?: number | undefined;
 }
 
 /** What is to be done about `ring` now. */
 export async function planned(ring: KeyRing | undefined, options: PlanOptions): Promise<Plan | undefined> {
-  const { now, hosts, isTrusted } = options;
+  const { now, hosts, isTrusted, settleMs = defaultSettleMs } = options;
   if (ring === undefined || !isUsable(ring, options)) {
     const current = await makeAuthority(now);
     return {

@@ -25,6 +25,8 @@ export interface OwnCertificatesOptions {
   readonly onLeaf: (leaf: Issued) => void;
   /** Time between two looks, in milliseconds. */
   readonly lookMs?: number;
+  /** How long a next authority is only trusted, in milliseconds. */
+  readonly settleMs?: number;
 }
 
 const defaultLookMs = 10_000;
@@ -86,7 +88,7 @@ export class OwnCertificates implements AsyncDisposable {
     const [read, bundle] = [await readSecret(api, place), await readBundle(api, names.webhook)];
     const now = clock.now();
     const isTrusted = (cert: string) => trusts(bundle, cert);
-    const plan = await planned(read.ring, { hosts: this.#hosts, now, isTrusted });
+    const plan = await planned(read.ring, { hosts: this.#hosts, now, isTrusted, settleMs: this.#options.settleMs });
     if (plan !== undefined) {
       if (!(await writeSecret(api, place, { read, ring: plan.ring }))) return 'overtaken';
       log.info({ secret: place, why: plan.why }, 'the certificates were renewed');

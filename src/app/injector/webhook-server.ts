@@ -17,7 +17,7 @@ export const largestBody = 3 * 2 ** 20;
 const headersMs = 5000;
 const requestMs = 15_000;
 /** How long a server that ends still takes requests, so that those who send them have heard of it, and then finishes. */
-const lingerMs = 3000;
+const defaultLingerMs = 3000;
 const finishMs = 5000;
 
 export interface WebhookOptions {
@@ -27,6 +27,8 @@ export interface WebhookOptions {
   readonly metrics: Pick<InjectorMetrics, 'requests' | 'seconds'>;
   /** Answers the body of a review. */
   readonly answer: (body: Buffer) => Answer;
+  /** How long a server that ends still takes new requests, in milliseconds; three seconds by default. */
+  readonly lingerMs?: number;
 }
 
 export class WebhookServer {
@@ -62,11 +64,12 @@ export class WebhookServer {
 
   /** Takes requests for a little longer, finishes those that it has, and closes. */
   async drain(): Promise<void> {
+    const { clock, lingerMs = defaultLingerMs } = this.#options;
     this.#isDraining = true;
-    await pause(this.#options.clock, lingerMs);
+    await pause(clock, lingerMs);
     const closed = new Promise<void>((done) => this.#server.close(() => done()));
     this.#server.closeIdleConnections();
-    await Promise.race([closed, pause(this.#options.clock, finishMs)]);
+    await Promise.race([closed, pause(clock, finishMs)]);
     this.#server.closeAllConnections();
     await closed;
   }

@@ -158,6 +158,13 @@ describe('in a cluster without native sidecars', () => {
     const after = patched(shape('an init container'), decide(shape('an init container'), classic));
     expect(names(after.spec.containers)).toEqual(['keyproxy', 'app']);
     expect(after.spec.containers[0]).not.toHaveProperty('restartPolicy');
+    expect(after.spec.containers[0]).toMatchObject({
+      lifecycle: {
+        postStart: {
+          exec: { command: ['/nodejs/bin/node', '/opt/keyproxy/keyproxy.js', 'wait', '--seconds', '120'] },
+        },
+      },
+    });
     expect(after.spec.initContainers).toEqual([{ name: 'migrate', image: 'registry.example.com/app:1' }]);
     expect(after.spec.containers[1]).toMatchObject({ env: [{ name: 'KEYPROXY_ADDRESS' }] });
     expect(decide(after, classic).kind).toBe('unchanged');

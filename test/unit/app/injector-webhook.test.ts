@@ -1,0 +1,224 @@
+import { once } from 'node:events';
+import { type RequestOptions, request } from 'node:https';
+import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mutate } from '../../../src/app/injector/mutate.ts';
+import { largestBody, WebhookServer } from '../../../src/app/injector/webhook-server.ts';
+import { systemClock } from '../../../src/base/clock.ts';
+import { createInjectorMetrics } from '../../../src/telemetry/injector-metrics.ts';
+import { makeAuthority } from '../../support/certificates.ts';
+import { freePort } from '../../support/daemon.ts';
+import { podSettings, podShapes } from '../../support/pod-shapes.ts';
+
+const authority = await makeAuthority();
+const { cert, key } = await authority.issue();
+const port = await freePort();
+const lines: Record<string, unknown>[] = [];
+const log = pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line)) });
+const metrics = createInjectorMetrics({ certificateExpiresAtMs: () => undefined });
+const server = new WebhookServer(
+  {
+    ...{ address: { host: '127.0.0.1', port }, clock: systemClock, log, metrics, lingerMs: 0 },
+    answer: (body) => mutate(body, { settings: () => podSettings, metrics, log }),
+  },
+  { cert, key: Buffer.from(key) },
+);
+
+beforeAll(() => server.listen());
+afterAll(() => server.drain());
+
+interface Answered {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+  readonly connection: string | undefined;
+}
+
+function ask(
+  body: string | Buffer | undefined,
+  options: RequestOptions & { chunked?: boolean } = {},
+): Promise<Answered> {
+  const { chunked = false, ...rest } = options;
+  return new Promise((done, fail) => {
+    const call = request({
+      ...{
+        host: '127.0.0.1',
+        port,
+        servername: 'localhost',
+        ca: authority.ca,
+        agent: false,
+        method: 'POST',
+        path: '/mutate',
+      },
+      ...rest,
+      headers: {
+        'content-type': 'application/json',
+        ...(!chunked && body !== undefined && { 'content-length': Buffer.byteLength(body) }),
+        ...(rest.headers as object),
+      },
+    });
+    call.on('response', (answer) => {
+      let text = '';
+      answer.on('data', (chunk) => {
+        text += chunk;
+      });
+      answer.on('end', () =>
+        done({ status: answer.statusCode ?? 0, body: JSON.parse(text || '{}'), connection: answer.headers.connection }),
+      );
+    });
+    call.on('error', fail);
+    call.end(body);
+  });
+}
+
+function review(more: object = {}): string {
+  const uid = 'c0ffee00-0000-4000-8000-000000000000';
+  const kind = { group: '', version: 'v1', kind: 'Pod' };
+  const object = podShapes[0]?.pod;
+  const request = { uid, kind, operation: 'CREATE', namespace: 'shop', object, ...more };
+  return JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request });
+}
+
+async function count(outcome: string): Promise<number> {
+  const { values } = await metrics.requests.get();
+  return values.find(({ labels }) => labels.outcome === outcome)?.value ?? 0;
+}
+
+test('a review is answered by its uid, with a patch of the type JSONPatch, and counted', async () => {
+  const before = await count('injected');
+  const { status, body } = await ask(review());
+  expect(status).toBe(200);
+  expect(body).toMatchObject({
+    apiVersion: 'admission.k8s.io/v1',
+    kind: 'AdmissionReview',
+    response: { uid: 'c0ffee00-0000-4000-8000-000000000000', allowed: true, patchType: 'JSONPatch' },
+  });
+  expect(await count('injected')).toBe(before + 1);
+  expect(lines.at(-1)).toMatchObject({ msg: 'a pod got keyproxy', namespace: 'shop', name: 'orders' });
+});
+
+test('a pod that is refused is told why, and its warnings are short enough for the API server', async () => {
+  const pod = {
+    metadata: {
+      generateName: 'orders-',
+      labels: { 'keyproxy.io/inject': 'true' },
+      annotations: { [`keyproxy.io/${'x'.repeat(60)}`]: '1' },
+    },
+    spec: { hostNetwork: true, containers: [{ name: 'app' }] },
+  };
+  const { body } = await ask(review({ object: pod }));
+  expect(body['response']).toMatchObject({
+    allowed: false,
+    status: { code: 403, message: expect.stringMatching(/^keyproxy cannot be put into this pod: it has hostNetwork/) },
+  });
+  expect(body['response']).not.toHaveProperty('patch');
+  const { warnings } = body['response'] as { warnings: string[] };
+  expect(warnings).toHaveLength(1);
+  expect(warnings.every((warning) => warning.length <= 256)).toBe(true);
+  expect(lines.at(-1)).toMatchObject({ msg: 'a pod was refused', name: 'orders-' });
+});
+
+test.each([
+  ['a deployment', { kind: { group: 'apps', version: 'v1', kind: 'Deployment' } }, /CREATE of Deployment/],
+  ['a pod that is changed', { operation: 'UPDATE' }, /UPDATE of Pod/],
+  ['a pod that is bound', { subResource: 'binding' }, /CREATE of Pod\/binding/],
+  ['no object', { object: null }, /CREATE of Pod/],
+])('a review of %s, which the webhook is not for, is refused with what to correct', async (_what, more, what) => {
+  const { status, body } = await ask(review(more));
+  expect(status).toBe(200);
+  expect(body['response']).toMatchObject({ allowed: false, status: { message: expect.stringMatching(what) } });
+});
+
+describe('what is no review', () => {
+  test.each([
+    ['nothing', ''],
+    ['no JSON', '{"kind"'],
+    ['no UTF-8', Buffer.from([0x7b, 0xff, 0x7d])],
+    ['a list', '[]'],
+    ['null', 'null'],
+    ['another kind', JSON.stringify({ apiVersion: 'v1', kind: 'Pod' })],
+    ['a review of v1beta1', review().replace('/v1"', '/v1beta1"')],
+    ['a review without a request', JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' })],
+    ['a review without a uid', review({ uid: undefined })],
+    ['a uid that is a number', review({ uid: 7 })],
+    ['a deep nest', `${'['.repeat(100_000)}${']'.repeat(100_000)}`],
+  ])('is a 400 that says what would be right: %s', async (_what, body) => {
+    const before = await count('failed');
+    const answer = await ask(body);
+    expect(answer.status).toBe(400);
+    expect(answer.body['error']).toMatch(/must (be|have)/);
+    expect(await count('failed')).toBe(before + 1);
+  });
+
+  test.each<[string, RequestOptions, number]>([
+    ['another path', { path: '/' }, 404],
+    ['a path behind it', { path: '/mutate/more' }, 404],
+    ['another method', { method: 'GET' }, 405],
+    ['another content type', { headers: { 'content-type': 'text/plain' } }, 415],
+  ])('is not read: %s', async (_what, options, status) => {
+    const answer = await ask(options.method === 'GET' ? undefined : review(), options);
+    expect([answer.status, answer.connection]).toEqual([status, 'close']);
+  });
+
+  test.each([
+    ['announced', false],
+    ['not announced', true],
+  ])('is not read further than the limit: a large body, %s', async (_what, chunked) => {
+    const body = Buffer.alloc(largestBody + 1, 0x20);
+    const answer = await ask(body, { chunked }).catch((error: NodeJS.ErrnoException) => error.code);
+    // The server may have closed before all of it was sent.
+    if (typeof answer === 'object') expect([answer.status, answer.connection]).toEqual([413, 'close']);
+    else expect(['EPIPE', 'ECONNRESET']).toContain(answer);
+  });
+});
+
+test('a query behind the path, as the API server has it, is not looked at', async () => {
+  expect((await ask(review(), { path: '/mutate?timeout=5s' })).status).toBe(200);
+});
+
+test('a client of TLS 1.2, one without TLS and one that breaks off leave the server as it was', async () => {
+  await expect(ask(review(), { maxVersion: 'TLSv1.2' })).rejects.toThrow();
+  const plain = connect(port, '127.0.0.1');
+  plain.write('GET / HTTP/1.1\r\n\r\n');
+  plain.on('error', () => {});
+  await once(plain, 'close');
+  const half = connectTls({ host: '127.0.0.1', port, ca: authority.ca, servername: 'localhost' });
+  await once(half, 'secureConnect');
+  half.write('POST /mutate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{');
+  await new Promise((done) => setTimeout(done, 50));
+  half.destroy();
+  expect((await ask(review())).status).toBe(200);
+});
+
+test('a request that is under way when the server ends is answered', async () => {
+  const to = { host: '127.0.0.1', port: await freePort() };
+  const another = new WebhookServer(
+    {
+      ...{ address: to, clock: systemClock, log, metrics, lingerMs: 0 },
+      answer: (body) => mutate(body, { settings: () => podSettings, metrics, log }),
+    },
+    { cert, key: Buffer.from(key) },
+  );
+  await another.listen();
+  const text = review();
+  const call = request({
+    ...to,
+    servername: 'localhost',
+    ca: authority.ca,
+    agent: false,
+    method: 'POST',
+    path: '/mutate',
+    headers: { 'content-type': 'application/json', 'content-length': text.length },
+  });
+  const answered = once(call, 'response');
+  call.write(text.slice(0, 10));
+  await once(call, 'socket').then(([socket]) => once(socket, 'secureConnect'));
+  await new Promise((done) => setTimeout(done, 50));
+  const drained = another.drain();
+  call.end(text.slice(10));
+  const [answer] = await answered;
+  answer.resume();
+  expect([answer.statusCode, answer.headers.connection]).toEqual([200, 'close']);
+  await drained;
+});
