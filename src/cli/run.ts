@@ -12,6 +12,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   audit: async () => (await import('./audit.ts')).audit,
   wait: async () => (await import('./wait.ts')).wait,
   injector: async () => (await import('./injector.ts')).injector,
+  health: async () => (await import('./health.ts')).health,
 };
 
 const usage = `usage: keyproxy COMMAND
@@ -26,6 +27,7 @@ const usage = `usage: keyproxy COMMAND
   audit show PATH        show what it tells of which calls
   wait                   wait until the daemon on this machine is ready
   injector --config FILE put keyproxy into the pods of a cluster that ask for it
+  health                 ask the daemon beside it whether it is ready; for probes
   --version              print the version
 `;
 
