@@ -3,9 +3,9 @@
  * loaded when they are needed: one a command, one a provider, so that a vendor's SDK is read by those alone who use it.
  *
  * Names stay whole: stack traces are read by people, and shorter names save neither time nor memory that can be
- * measured. There is no compile cache: it would run code out of a folder that others may be able to write to.
+ * measured. The image has a compile cache besides (build/compile.ts).
  */
-import { chmod, copyFile, cp, mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
 import { writePapers } from './build/papers.ts';
@@ -68,6 +68,8 @@ export async function buildKeyproxy(folder: string): Promise<Metafile> {
   const metafile = await bundle({ entry: join(root, 'src/main.ts'), name: 'keyproxy', folder });
   await mkdir(join(folder, 'proto'), { recursive: true });
   await copyFile(join(root, 'proto/descriptors.binpb'), join(folder, 'proto/descriptors.binpb'));
+  // Without it, Node takes every file for CommonJS first and reads it again (Node.js, "Syntax detection").
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}\n');
   const beside = await copyNative(join(folder, 'node_modules'));
   await writePapers({ root, folder, metafile, beside, sourceDate: process.env['SOURCE_DATE_EPOCH'] });
   await chmod(join(folder, 'keyproxy.js'), 0o755);

@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 /** The process: gives the command line to `run` and takes its exit code. */
+import { join } from 'node:path';
+import { useCompiled } from './cli/compiled.ts';
 import { exitCodes } from './cli/exit.ts';
 import type { HardenedTerminal } from './cli/hardened.ts';
 import { run } from './cli/run.ts';
@@ -16,8 +18,12 @@ process.on('uncaughtException', (error, origin) => {
   process.exit(exitCodes.internal);
 });
 
+// Commands are loaded from here on.
+const compiled = useCompiled(join(import.meta.dirname, 'compiled'));
+
 const terminal: HardenedTerminal = {
   process,
+  compiled,
   env: process.env,
   cwd: process.cwd(),
   out: (text) => process.stdout.write(text),

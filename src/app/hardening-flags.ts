@@ -15,10 +15,12 @@ export interface Needs {
   readonly writable: readonly string[];
   /** Whether a native module is loaded, which can go around all of it. */
   readonly nativeModules: boolean;
+  /** The folder of compiled code that this process can only read (src/cli/compiled.ts); undefined where there is none. */
+  readonly compiled?: string | undefined;
 }
 
-/** What a configuration needs. */
-export function needsOf(config: DaemonConfig): Needs {
+/** What a configuration needs, and the compiled code of the program. */
+export function needsOf(config: DaemonConfig, compiled?: string): Needs {
   const writable = [
     ...socketFoldersOf(config),
     ...stateFolderOf(config),
@@ -28,6 +30,7 @@ export function needsOf(config: DaemonConfig): Needs {
   return {
     writable: [...new Set(writable)],
     nativeModules: config.listen.some((entry) => entry.kind === 'unix' && entry.peerCredentials),
+    compiled,
   };
 }
 
@@ -52,12 +55,14 @@ function keyFoldersOf({ tenants }: DaemonConfig): string[] {
 }
 
 /** Node's options for these needs. */
-export function hardenedFlags({ writable, nativeModules }: Needs): string[] {
+export function hardenedFlags({ writable, nativeModules, compiled }: Needs): string[] {
+  // Node reads compiled code only where its model lets it write it as well; the file system does not.
+  const allowed = compiled === undefined ? writable : [...writable, compiled];
   return [
     '--permission',
     '--allow-fs-read=*',
     // Node takes what is no folder yet for a file, and the folder's own name does not cover what will be in it.
-    ...writable.flatMap((folder) => [`--allow-fs-write=${folder}`, `--allow-fs-write=${within(folder)}`]),
+    ...allowed.flatMap((folder) => [`--allow-fs-write=${folder}`, `--allow-fs-write=${within(folder)}`]),
     // Node's warning about the permission is ours to give.
     ...(nativeModules ? ['--allow-addons', '--disable-warning=PERM0001'] : []),
     '--disable-sigusr1',

@@ -19,6 +19,8 @@ type HardenedProcess = Pick<
 /** A terminal whose process is the command's own, to be hardened; a test that runs a command in its own has none. */
 export interface HardenedTerminal extends Terminal {
   readonly process?: HardenedProcess;
+  /** The folder of compiled code in use. */
+  readonly compiled?: string | undefined;
 }
 
 const ownFlags =
@@ -35,13 +37,14 @@ export async function harden(
   process: HardenedProcess,
   options: {
     readonly config: DaemonConfig;
+    readonly compiled?: string | undefined;
     readonly isWanted: boolean;
     readonly onDrop: (dropped: readonly string[]) => Promise<void>;
   },
 ): Promise<Hardening> {
-  const { config, isWanted, onDrop } = options;
+  const { config, compiled, isWanted, onDrop } = options;
   maskFiles(process, config);
-  const needs = needsOf(config);
+  const needs = needsOf(config, compiled);
   const gaps = gapsOf(process, needs);
   if (gaps.length === 0) {
     const writable = needs.writable.filter((folder) => process.permission.has('fs.write', folder));

