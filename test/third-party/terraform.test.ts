@@ -1,0 +1,141 @@
+/** deploy/terraform: syntax, form, names, validations, and that keyproxy loads the tenant file that comes out. */
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { usedOperations } from '../../src/kms/aws/permissions.ts';
+import { permissions } from '../../src/kms/gcp/permissions.ts';
+import { temporaryFolder } from '../support/daemon.ts';
+import { commandHere } from '../support/daemon-command.ts';
+import { projectRoot } from '../support/pages.ts';
+import { folderOf } from './ready.ts';
+import { run } from './run.ts';
+import { type Samples, terraformSamples } from './terraform-samples.ts';
+
+const checker = folderOf('hcl');
+const cases = Object.entries(terraformSamples).map(([name, samples]) => ({
+  name,
+  folder: name.split(',')[0] ?? '',
+  samples,
+}));
+
+interface Report {
+  readonly findings: readonly string[];
+  readonly outputs: Readonly<Record<string, string>>;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+async function check(folder: string, samples: Samples): Promise<Report> {
+  const { code, stdout, stderr } = await run(join(checker ?? '', 'hcl'), [folder], { input: JSON.stringify(samples) });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return JSON.parse(stdout);
+}
+
+function modulePath(folder: string): string {
+  return join(projectRoot, 'deploy/terraform', folder);
+}
+
+function textOf(folder: string): string {
+  return readFileSync(join(modulePath(folder), 'main.tf'), 'utf8');
+}
+
+describe.skipIf(checker === undefined).each(cases)('deploy/terraform/$name', ({ folder, samples }) => {
+  it('is well formed, uses what it declares, takes what is right and refuses what is wrong', async () => {
+    expect((await check(modulePath(folder), samples)).findings).toEqual([]);
+  });
+
+  it('refuses something in every variable that is text or a number', () => {
+    const text = readFileSync(join(modulePath(folder), 'variables.tf'), 'utf8');
+    const declared = [...text.matchAll(/^variable "(\w+)" \{[\s\S]*?^ {2}type += (\S+)/gm)].map(([, name, type]) => [
+      name,
+      type,
+    ]);
+    expect(declared.length).toBeGreaterThan(3);
+    const free = declared.filter(([, type]) => type === 'bool' || type?.startsWith('map')).map(([name]) => name);
+    const names = declared.map(([name]) => name).filter((name) => !free.includes(name));
+    expect(names.sort()).toEqual(Object.keys(samples.refused).sort());
+  });
+
+  it('gives a tenant file that keyproxy loads', async () => {
+    const { outputs } = await check(modulePath(folder), samples);
+    await using own = await temporaryFolder();
+    const file = join(own.path, 'byok_config.yaml');
+    await writeFile(file, outputs['tenant_file'] ?? '');
+    expect(await commandHere(['validate', '--offline', file])).toMatchObject({ code: 0, stderr: '' });
+    expect(outputs['tenant_file']).toContain(`"tenant_id": "${samples.variables['tenant_id']}"`);
+  });
+});
+
+describe.skipIf(checker === undefined)('the checker', () => {
+  it('finds what is wrong in a folder that is wrong', async () => {
+    await using own = await temporaryFolder();
+    const text = [
+      'variable "unused" {',
+      'type=string',
+      '  default = "x"',
+      '  validation {',
+      '    condition     = length(var.unused) > 0',
+      '    error_message = "must not be empty."',
+      '  }',
+      '}',
+      'output "x" { value = var.missing }',
+      '',
+    ].join('\n');
+    await writeFile(join(own.path, 'main.tf'), text);
+    const { findings } = await check(own.path, { variables: {}, resources: {}, refused: { unused: ['taken'] } });
+    for (const finding of [
+      'main.tf is not formatted',
+      'var.missing is not declared',
+      'var.unused is declared and not used',
+      'variable unused has no description',
+      'variable unused takes "taken"',
+    ]) {
+      expect(findings).toContain(finding);
+    }
+  });
+
+  it('finds text that is no configuration', async () => {
+    await using own = await temporaryFolder();
+    await writeFile(join(own.path, 'main.tf'), 'output "x" {\n  value = [1,\n}\n');
+    const { findings } = await check(own.path, { variables: {}, resources: {}, refused: {} });
+    expect(findings.join('\n')).toContain('main.tf:');
+  });
+});
+
+describe('what the customer allows is what the code calls', () => {
+  it('at AWS', () => {
+    const use = textOf('aws').split('data "aws_iam_policy_document" "use"')[1] ?? '';
+    const actions = [...use.matchAll(/"kms:(\w+)"/g)].map(([, name]) => name);
+    expect(actions.sort()).toEqual([...usedOperations].sort());
+  });
+
+  it('at Google, for a symmetric key', () => {
+    const roles = [...textOf('gcp').matchAll(/"(roles\/[\w.]+)"/g)].map(([, role]) => role);
+    const needed = permissions.filter(({ neededBy }) => neededBy.includes('symmetric')).map(({ role }) => role);
+    // The one role that is the two that are needed; and the viewer's, for exact messages.
+    expect(needed.sort()).toEqual(['roles/cloudkms.cryptoKeyDecrypter', 'roles/cloudkms.cryptoKeyEncrypter']);
+    expect(roles.sort()).toEqual(['roles/cloudkms.cryptoKeyEncrypterDecrypter', 'roles/cloudkms.viewer']);
+  });
+
+  it('at Azure, one role on one key', () => {
+    const [, ...assignments] = textOf('azure').split('resource "azurerm_role_assignment"');
+    const own = assignments.filter((text) => text.includes('var.platform_object_id'));
+    expect(own).toHaveLength(1);
+    expect(own[0]).toContain('"Key Vault Crypto Service Encryption User"');
+    expect(own[0]).toContain('azurerm_key_vault_key.cmk.resource_versionless_id');
+  });
+
+  it.skipIf(checker === undefined)('at Vault', async () => {
+    const [name = '', samples] = Object.entries(terraformSamples).find(([key]) => key.startsWith('vault')) ?? [];
+    if (samples === undefined) throw new Error('there are no samples for Vault');
+    const { attributes } = await check(modulePath(name.split(',')[0] ?? ''), samples);
+    const rules = [
+      ...(attributes['vault_policy.keyproxy.policy'] ?? '').matchAll(/path "(.+)" \{\s+capabilities = \["(.+)"\]/g),
+    ];
+    expect(rules.map(([, path, capability]) => `${capability} ${path}`)).toEqual([
+      'update transit/encrypt/platform-cmk',
+      'update transit/decrypt/platform-cmk',
+      'read transit/keys/platform-cmk',
+    ]);
+  });
+});
