@@ -1,18 +1,22 @@
 /**
- * `keyproxy health`: asks the daemon beside it how it is, for probes in an image that has neither a shell nor curl. It
+ * `keyproxy health`: asks the daemon beside it how it is, for probes and hooks in an image that has neither a shell nor curl. It
  * counts against the daemon's own limit of memory while it runs, so it speaks HTTP itself: Node's client is 15 MiB.
  */
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { exitCodes, type Terminal, UsageError } from './exit.ts';
 
-const usage = `keyproxy health [--live] [--address URL]
+const usage = `keyproxy health [--live] [--wait SECONDS] [--address URL]
   --live      asks whether the process lives, not whether calls are welcome
+  --wait      asks again until the answer is yes, for so long at most
   --address   where it serves health over HTTP; http://127.0.0.1:9464, or the port of KEYPROXY_HTTP_ADDRESS`;
 
 const defaultPort = '9464';
 /** Longest wait for the whole answer, in milliseconds: above a busy turn, below a probe's own patience. */
 const timeoutMs = 2000;
+/** Between two questions, in milliseconds. */
+const pauseMs = 100;
 /** What is read of an answer, and shown of its text, in characters. */
 const maxAnswerLength = 8192;
 const shownLength = 80;
@@ -24,6 +28,7 @@ export async function health(args: readonly string[], terminal: Terminal): Promi
     options: {
       address: { type: 'string' },
       live: { type: 'boolean', default: false },
+      wait: { type: 'string', default: '0' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -34,13 +39,14 @@ export async function health(args: readonly string[], terminal: Terminal): Promi
   const origin = values.address === undefined ? ownOrigin(terminal.env) : originOf(values.address);
   const path = values.live ? '/livez' : '/readyz';
   const url = `${origin}${path}`;
-  const answer = await ask(origin, path);
+  if (!/^\d{1,5}$/.test(values.wait)) throw new UsageError(`--wait must be a whole number of seconds\n${usage}`);
+  const answer = await lastAnswer({ origin, path, seconds: Number(values.wait) });
   switch (answer.kind) {
     case 'none':
       terminal.err(`✗ ${url}: ${answer.why}\n`);
       return exitCodes.failed;
     case 'answered':
-      if (answer.status === 200) {
+      if (isYes(answer)) {
         terminal.out(`✓ ${url}: ${answer.text}\n`);
         return exitCodes.ok;
       }
@@ -78,6 +84,20 @@ const loopbackFor: Readonly<Record<string, string>> = { '': '127.0.0.1', '0.0.0.
 type Answer =
   | { readonly kind: 'answered'; readonly status: number; readonly text: string }
   | { readonly kind: 'none'; readonly why: string };
+
+/** The first yes within so many seconds, or the last answer; one answer at least. Never rejects. */
+async function lastAnswer({ origin, path, seconds }: { origin: string; path: string; seconds: number }) {
+  const end = performance.now() + seconds * 1000;
+  for (;;) {
+    const answer = await ask(origin, path);
+    if (isYes(answer) || performance.now() + pauseMs >= end) return answer;
+    await sleep(pauseMs);
+  }
+}
+
+function isYes(answer: Answer): boolean {
+  return answer.kind === 'answered' && answer.status === 200;
+}
 
 /** One request on a connection of its own, which the answer ends (HTTP/1.0, RFC 1945, section 6). Never rejects. */
 function ask(origin: string, path: string): Promise<Answer> {

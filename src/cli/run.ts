@@ -10,7 +10,6 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   validate: async () => (await import('./validate.ts')).validate,
   access: async () => (await import('./access.ts')).access,
   audit: async () => (await import('./audit.ts')).audit,
-  wait: async () => (await import('./wait.ts')).wait,
   injector: async () => (await import('./injector.ts')).injector,
   health: async () => (await import('./health.ts')).health,
 };
@@ -25,7 +24,6 @@ const usage = `usage: keyproxy COMMAND
                          tell what the policy allows, and by which rule
   audit verify PATH      tell whether the audit log is as it was written
   audit show PATH        show what it tells of which calls
-  wait                   wait until the daemon on this machine is ready
   injector --config FILE put keyproxy into the pods of a cluster that ask for it
   health                 ask the daemon beside it whether it is ready; for probes
   --version              print the version

@@ -55,7 +55,7 @@ export function sidecarFor(wishes: Wishes, settings: SidecarSettings): JsonObjec
     ...(isNative
       ? { restartPolicy: 'Always' }
       : // The kubelet starts the next container when the hook of the one before has ended.
-        { lifecycle: { postStart: { exec: { command: [...program, 'wait', '--seconds', `${longestStart}`] } } } }),
+        { lifecycle: { postStart: { exec: { command: [...program, 'health', '--wait', `${longestStart}`] } } } }),
     env: variables(wishes, settings).map(([name, value]) => ({ name, value })),
     ports: [{ name: httpPortName, containerPort: settings.httpPort, protocol: 'TCP' }],
     resources: wishes.resources,

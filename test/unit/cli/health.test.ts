@@ -61,6 +61,22 @@ describe('keyproxy health', () => {
     expect([code, ...asked]).toEqual([0, '/livez']);
   });
 
+  it('asks again with --wait until calls are welcome', async () => {
+    let left = 3;
+    const { port, asked } = await listening((_, response) => response.writeHead(--left > 0 ? 503 : 200).end('ok\n'));
+    const url = `http://127.0.0.1:${port}`;
+    const { code, stdout } = await commandHere(['health', '--wait', '120', '--address', url]);
+    expect([code, stdout, asked.length]).toEqual([0, `✓ ${url}/readyz: ok\n`, 3]);
+  });
+
+  it('is 1 with the last answer where --wait is over, and asks once at least', async () => {
+    const { port, asked } = await listening(says(503, 'not ready\n'));
+    const url = `http://127.0.0.1:${port}`;
+    const { code, stderr } = await commandHere(['health', '--wait', '1', '--address', url]);
+    expect([code, stderr]).toEqual([1, `✗ ${url}/readyz: 503 not ready\n`]);
+    expect(asked.length).toBeGreaterThan(1);
+  });
+
   it.each([
     ['every interface', (port: number) => `:${port}`, '127.0.0.1'],
     ['every interface of IPv4', (port: number) => `0.0.0.0:${port}`, '127.0.0.1'],
@@ -126,6 +142,7 @@ describe('keyproxy health', () => {
     ['--address', 'http://user:secret@127.0.0.1:9464'],
     ['--address', '127.0.0.1:9464'],
     ['--lives', ''],
+    ['--wait', 'soon'],
   ])('is a mistake of usage with %s %s, which is not repeated', async (option, value) => {
     const { code, stdout, stderr } = await commandHere(['health', option, value]);
     expect([code, stdout]).toEqual([64, '']);

@@ -161,7 +161,7 @@ describe('in a cluster without native sidecars', () => {
     expect(after.spec.containers[0]).toMatchObject({
       lifecycle: {
         postStart: {
-          exec: { command: ['/nodejs/bin/node', '/opt/keyproxy/keyproxy.js', 'wait', '--seconds', '120'] },
+          exec: { command: ['/nodejs/bin/node', '/opt/keyproxy/keyproxy.js', 'health', '--wait', '120'] },
         },
       },
     });
