@@ -2,17 +2,20 @@
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { usedOperations } from '../../src/kms/aws/permissions.ts';
 import { permissions } from '../../src/kms/gcp/permissions.ts';
+import { failureOf, never, operations, run as runOn, warmed } from '../contract/calls.ts';
 import { temporaryFolder } from '../support/daemon.ts';
 import { commandHere } from '../support/daemon-command.ts';
 import { projectRoot } from '../support/pages.ts';
+import { OpenBaoWorld } from './openbao-world.ts';
 import { folderOf } from './ready.ts';
 import { run } from './run.ts';
 import { type Samples, terraformSamples } from './terraform-samples.ts';
 
 const checker = folderOf('hcl');
+const openbao = inject('endpoints').openbao;
 const cases = Object.entries(terraformSamples).map(([name, samples]) => ({
   name,
   folder: name.split(',')[0] ?? '',
@@ -137,5 +140,27 @@ describe('what the customer allows is what the code calls', () => {
       'update transit/decrypt/platform-cmk',
       'read transit/keys/platform-cmk',
     ]);
+  });
+});
+
+describe.skipIf(checker === undefined || openbao === undefined)('the policy for Vault, on a real server', () => {
+  it('is enough for all that keyproxy does with this key, and for nothing with another', async () => {
+    await using world = await OpenBaoWorld.enter(openbao ?? '');
+    await using key = await world.openKey();
+    await using other = await world.openKey();
+    const otherEntry = await warmed(other.service);
+    const samples = terraformSamples['vault, approle'];
+    const { attributes } = await check(modulePath('vault'), {
+      variables: { ...samples?.variables, mount: world.mount },
+      resources: { ...samples?.resources, 'vault_transit_secret_backend_key.cmk': { name: key.name } },
+      refused: {},
+    });
+    await world.owner.setPolicy('keyproxy', attributes['vault_policy.keyproxy.policy'] ?? '');
+    const entry = await warmed(key.service);
+    for (const operation of operations) await runOn(operation, key.service, { entry, signal: never });
+    for (const operation of operations) {
+      const { fault } = await failureOf(runOn(operation, other.service, { entry: otherEntry, signal: never }));
+      expect(fault).toMatchObject({ kind: 'refusal', reason: 'KEY_ACCESS_DENIED' });
+    }
   });
 });
