@@ -87,8 +87,8 @@ const labelValues: Readonly<Record<string, string>> = {
   node: "Node's version",
 };
 
-/** `docs/metrics.md`: every metric of the data plane, and of the injector. */
-export function metricsPage(): string {
+/** Every metric of each of keyproxy's processes. */
+export function describedMetrics(): Readonly<Record<'served' | 'injecting', readonly Described[]>> {
   const { registry, ...metrics } = createMetrics({
     cacheEntries: () => 0,
     credentialExpiries: () => [],
@@ -98,8 +98,15 @@ export function metricsPage(): string {
   registry.clear();
   const { registry: injectorRegistry, ...injectorMetrics } = createInjectorMetrics({ certificateExpiresAtMs: () => 0 });
   injectorRegistry.clear();
-  const served = Object.values(metrics).map(describeMetric);
-  const injecting = Object.values(injectorMetrics).map(describeMetric);
+  return {
+    served: Object.values(metrics).map(describeMetric),
+    injecting: Object.values(injectorMetrics).map(describeMetric),
+  };
+}
+
+/** `docs/metrics.md`: every metric of the data plane, and of the injector. */
+export function metricsPage(): string {
+  const { served, injecting } = describedMetrics();
   const all = [...served, ...injecting];
   const labels = all.flatMap((metric) => metric.labels.map((label) => [labelKey(metric.name, label), label] as const));
   const buckets = new Set(all.flatMap(({ bounds }) => (bounds.length === 0 ? [] : [bounds.join(', ')])));
@@ -135,7 +142,8 @@ function metricsTable(metrics: readonly Described[]): string {
   return table(['metric', 'type', 'labels', 'meaning'], rows);
 }
 
-interface Described {
+/** A metric as the page shows it. */
+export interface Described {
   readonly name: string;
   readonly type: string;
   readonly help: string;

@@ -27,7 +27,7 @@ interface WrappedCommands {
   readonly purpose: string;
 }
 
-/** Programs of ours on others' libraries, built from the folder `modules/<module>`. */
+/** What the folder `modules/<module>` makes of packages: programs of ours on others' libraries, or the packages' own. */
 interface Built {
   readonly toolchain: 'java' | 'debian';
   readonly module: string;
@@ -117,6 +117,12 @@ export const programs = {
     module: 'grpccpp',
     packages: ['libgrpc++-dev', 'protobuf-compiler-grpc', 'libprotobuf-dev'],
     purpose: 'gRPC in C++: calls',
+  },
+  prometheus: {
+    toolchain: 'debian',
+    module: 'prometheus',
+    packages: ['prometheus'],
+    purpose: 'Prometheus and promtool: rules, dashboards, and what the daemon exposes',
   },
 } as const satisfies Readonly<Record<string, Program>>;
 
