@@ -18,13 +18,19 @@ interface MethodName {
 interface KeyServiceCall {
   readonly provider: string;
   readonly operation: string;
-  readonly outcome: 'ok' | 'refusal' | 'outage' | 'fault';
+  readonly outcome: (typeof outcomes)[number];
   readonly seconds: number;
   readonly error?: {
     readonly fault: { readonly kind: string };
     readonly details: { readonly operation: string; providerCode?: string; requestId?: string; advice?: string };
   };
 }
+
+/**
+ * Codes that tell of a failure which is nobody's wish. They are there from a method's first call on, at 0: Prometheus does
+ * not see what a series begins with, and the first of these should not be lost.
+ */
+const failureCodes = ['UNAVAILABLE', 'INTERNAL'];
 
 /** What is counted for one method. */
 class MethodTallies {
@@ -37,6 +43,7 @@ class MethodTallies {
     this.#metrics = metrics;
     this.#labels = { grpc_service: service, grpc_method: name, grpc_type: kind };
     this.started = metrics.rpcStarted.tally(this.#labels);
+    for (const code of failureCodes) metrics.rpcHandled.inc({ ...this.#labels, grpc_code: code }, 0);
   }
 
   handled(code: string, elapsed: number): void {
@@ -87,10 +94,20 @@ function describe(cause: unknown): Record<string, string | undefined> {
   return cause instanceof Error ? { name: cause.name, message: cause.message, stack: cause.stack } : {};
 }
 
+/** How calls to key services end. */
+const outcomes = ['ok', 'refusal', 'outage', 'fault'] as const;
+
 /** Told of every call to a key service. */
 export function kmsEvents(metrics: Metrics, log: Log) {
+  const known = new Set<string>();
   return (tenant: string, call: KeyServiceCall): void => {
     const { provider, operation, outcome } = call;
+    const kind = `${provider} ${operation}`;
+    if (!known.has(kind)) {
+      known.add(kind);
+      // With the first call all outcomes are there, at 0, for the reason that `failureCodes` has.
+      for (const each of outcomes) metrics.kmsRequests.inc({ provider, operation, outcome: each }, 0);
+    }
     metrics.kmsRequests.inc({ provider, operation, outcome });
     metrics.kmsSeconds.observe({ provider, operation }, call.seconds);
     if (outcome === 'ok') return;

@@ -99,6 +99,29 @@ describe('the metrics', () => {
     expect(Math.min(...bounds)).toBe(0.00005);
   });
 
+  it('know how long a data key took to a third of that, and exactly whether it was more than a second', async () => {
+    const { metrics } = world();
+    metrics.dekSeconds.observe({ source: 'kms' }, 0.02);
+    const buckets = await samples(metrics, 'keyproxy_dek_generation_seconds_bucket');
+    const bounds = buckets
+      .filter((line) => line.includes('source="kms"'))
+      .map((line) => Number(/le="([\d.]+)"/.exec(line)?.[1]))
+      .filter((bound) => bound >= 0.004)
+      .sort((a, b) => a - b);
+    expect(bounds).toContain(1);
+    expect(bounds.at(-1)).toBe(5);
+    const widths = bounds.slice(1).map((bound, index) => bound / (bounds[index] ?? 0));
+    expect(Math.max(...widths)).toBeLessThan(1.34);
+  });
+
+  it('count bad reloads from 0 on, since Prometheus sees no first value', async () => {
+    const { metrics } = world();
+    expect(await samples(metrics, 'keyproxy_config_reloads_total')).toEqual([
+      'keyproxy_config_reloads_total{outcome="bad"} 0',
+      'keyproxy_config_reloads_total{outcome="ok"} 0',
+    ]);
+  });
+
   it('ask for what they do not keep: entries, the end of credentials in seconds, silent keys', async () => {
     const { metrics } = world();
     expect(await samples(metrics, 'keyproxy_dek_cache_entries')).toEqual(['keyproxy_dek_cache_entries 7']);
@@ -179,8 +202,10 @@ describe('events of calls', () => {
     const labels = 'grpc_service="keyproxy.v1.KeyProxy",grpc_method="Encrypt",grpc_type="unary"';
     expect(await samples(metrics, 'grpc_server_started_total')).toEqual([`grpc_server_started_total{${labels}} 2`]);
     expect(await samples(metrics, 'grpc_server_handled_total')).toEqual([
+      `grpc_server_handled_total{${labels},grpc_code="INTERNAL"} 0`,
       `grpc_server_handled_total{${labels},grpc_code="NOT_FOUND"} 1`,
       `grpc_server_handled_total{${labels},grpc_code="OK"} 1`,
+      `grpc_server_handled_total{${labels},grpc_code="UNAVAILABLE"} 0`,
     ]);
     expect(await samples(metrics, 'grpc_server_handling_seconds_count')).toHaveLength(2);
   });
@@ -200,11 +225,14 @@ describe('events of calls to key services', () => {
   const details = { operation: 'Decrypt', providerCode: 'AccessDeniedException', requestId: 'r-1' };
   const call = { provider: 'aws_kms', operation: 'unwrap', seconds: 0.01 } as const;
 
-  it('count every call and log none that succeeded', async () => {
+  it('count every call, every outcome from the first on, and log none that succeeded', async () => {
     const { metrics, log, lines } = world();
     kmsEvents(metrics, log)('a', { ...call, outcome: 'ok' });
     expect(await samples(metrics, 'keyproxy_kms_requests_total')).toEqual([
+      'keyproxy_kms_requests_total{provider="aws_kms",operation="unwrap",outcome="fault"} 0',
       'keyproxy_kms_requests_total{provider="aws_kms",operation="unwrap",outcome="ok"} 1',
+      'keyproxy_kms_requests_total{provider="aws_kms",operation="unwrap",outcome="outage"} 0',
+      'keyproxy_kms_requests_total{provider="aws_kms",operation="unwrap",outcome="refusal"} 0',
     ]);
     expect(await samples(metrics, 'keyproxy_kms_request_seconds_count')).toEqual([
       'keyproxy_kms_request_seconds_count{provider="aws_kms",operation="unwrap"} 1',
