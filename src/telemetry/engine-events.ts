@@ -20,6 +20,8 @@ class TenantTallies {
     this.#metrics = metrics;
     this.#tenant = tenant;
     this.decryptRequests = metrics.decryptRequests.tally({ tenant });
+    // There before it is needed: Prometheus does not see what a series begins with, and this one tells of attacks.
+    metrics.decryptFailures.inc({ tenant, reason: 'DECRYPT_FAILED' }, 0);
   }
 
   cache(operation: CacheOperation, result: CacheResult): Tally {

@@ -68,7 +68,7 @@ async function encryptAnew(
   );
 }
 
-/** Encrypts and decrypts what is warm, with one damaged ciphertext in ten, and now and then a new context. */
+/** Encrypts and decrypts what is warm, with one damaged ciphertext in five, and now and then a new context. */
 async function steady(scene: LoadScene, truth: Truth, until: number): Promise<void> {
   const { client } = scene;
   const warm = { tenant_id: 'steady', encryption_context: orders };
@@ -76,7 +76,7 @@ async function steady(scene: LoadScene, truth: Truth, until: number): Promise<vo
     truth.served();
     const { ciphertext } = await client.call<Sealed>('Encrypt', { ...warm, plaintext });
     truth.served();
-    if (i % 10 === 0) {
+    if (i % 5 === 0) {
       const damaged = Buffer.from(ciphertext);
       damaged.writeUInt8(damaged.readUInt8(damaged.length - 1) ^ 1, damaged.length - 1);
       await truth.decryption(client, 'Decrypt', { ...warm, ciphertext: damaged }, 'failure');

@@ -159,6 +159,14 @@ describe('events of the engine', () => {
     ]);
   });
 
+  it('count failed attempts of a tenant from 0 on, since Prometheus sees no first value', async () => {
+    const { metrics } = world();
+    engineEvents(metrics, createLog('silent'), new FakeClock()).cacheAsked(tenant, 'encrypt', 'miss');
+    expect(await samples(metrics, 'keyproxy_decrypt_failures_total')).toEqual([
+      'keyproxy_decrypt_failures_total{tenant="a",reason="DECRYPT_FAILED"} 0',
+    ]);
+  });
+
   it('count decryptions, and failures with their reason among them', async () => {
     const { metrics } = world();
     const events = engineEvents(metrics, createLog('silent'), new FakeClock());
