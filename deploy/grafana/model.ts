@@ -13,7 +13,7 @@ const kinds = {
 
 /** A choice above the dashboard, with the values that `label` has there. All: everything, also where the label is missing. */
 function choice(label: 'job' | 'namespace' | 'pod', within: string): object {
-  const query = `label_values(keyproxy_build_info${within}, ${label})`;
+  const query = `label_values(keyproxy_dek_cache_entries${within}, ${label})`;
   return {
     ...{ name: label, label, type: 'query', datasource, query: { query, refId: label }, definition: query },
     ...{

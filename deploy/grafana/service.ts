@@ -14,7 +14,7 @@ export const service: Dashboard = {
       kind: 'number',
       unit: 'short',
       threshold: { at: 1, bad: 'below' },
-      queries: [{ expr: `sum(keyproxy_build_info{${chosen}})`, legend: 'daemons' }],
+      queries: [{ expr: `count(keyproxy_dek_cache_entries{${chosen}})`, legend: 'daemons' }],
     },
     {
       title: 'Availability, 1 h',
