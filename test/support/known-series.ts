@@ -18,16 +18,11 @@ function seriesOf({ name, type, labels }: Pick<Described, 'name' | 'type' | 'lab
   ];
 }
 
-/** The injector's, which are a contract of its own (docs/metrics.md is about the data plane). */
-const injector: readonly Pick<Described, 'name' | 'type' | 'labels'>[] = [
-  { name: 'keyproxy_injector_requests_total', type: 'counter', labels: ['outcome'] },
-  { name: 'keyproxy_injector_request_seconds', type: 'histogram', labels: [] },
-  { name: 'keyproxy_injector_certificate_expiry_timestamp_seconds', type: 'gauge', labels: [] },
-];
+const { served, injecting } = describedMetrics();
 
 /** Name → labels. */
 export const knownSeries: ReadonlyMap<string, readonly string[]> = new Map([
-  ...[...describedMetrics(), ...injector].flatMap(seriesOf),
+  ...[...served, ...injecting].flatMap(seriesOf),
   ...recordings.map(({ record, expr }): [string, readonly string[]] => [record, readQuery(expr).grouping]),
   ['up', targetLabels],
 ]);
@@ -58,9 +53,8 @@ function unknownValues(metric: string, label: string, value: string): string[] {
   return value.split('|').filter((one) => one !== 'OK' && !page.includes(`\`${one}\``));
 }
 
-/** The row of docs/metrics.md that lists a label's values; the injector's are above. */
+/** The row of docs/metrics.md that lists a label's values. */
 function rowOf(metric: string, label: string): string {
-  if (metric.startsWith('keyproxy_injector_')) return '`injected` `unchanged` `refused` `failed`';
   const rows = readPage('docs/metrics.md').split('\n');
   const base = metric.replace(/_(bucket|sum|count)$/, '');
   const row = rows.find((each) => each.startsWith(`| \`${label}\` of \`${base}\` |`));
