@@ -83,6 +83,7 @@ const labelValues: Readonly<Record<string, string>> = {
   'reason of keyproxy_alerts_total': 'a reason of [errors](errors.md)',
   'outcome of keyproxy_injector_requests_total': injectorOutcomes.map(code).join(', '),
   'outcome of keyproxy_audit_entries_total': '`written`, `refused`, `lost`',
+  'outcome of keyproxy_trace_spans_total': '`sent`, `queue_full`, `failed`',
   version: "keyproxy's version",
   node: "Node's version",
 };

@@ -50,6 +50,7 @@ const homes: Readonly<Record<string, RegExp>> = {
   '@azure/': /^kms\/azure\//,
   '@google-cloud/': /^kms\/gcp\//,
   '@grpc/': /^(rpc|kms\/gcp)\//,
+  '@opentelemetry/': /^telemetry\//,
   'prom-client': /^telemetry\//,
   pino: /^telemetry\//,
   yaml: /^config\//,

@@ -15,6 +15,7 @@ export interface BindOptions {
   readonly methods: readonly Method[];
   readonly config: DaemonConfig;
   readonly observer: ListenerOptions['observer'];
+  readonly follower?: ListenerOptions['follower'];
   readonly identities: Identities;
   readonly clock: Clock;
 }
@@ -31,10 +32,10 @@ const transports: Readonly<
 export async function bindListener(entry: ListenerConfig, options: BindOptions): Promise<Listener> {
   const target = entry.kind === 'unix' ? `unix:${entry.path}` : `${bracketed(entry.host)}:${entry.port}`;
   const serve = async () => {
-    const { config, identities, methods, observer, clock } = options;
+    const { config, identities, methods, observer, follower, clock } = options;
     const listen = await transports[entry.transport]();
     return await listen({
-      ...{ target, methods, observer, clock },
+      ...{ target, methods, observer, follower, clock },
       ...{ maxMessageBytes: config.maxMessageBytes, maxConnections: config.maxConnections },
       caller: entry.kind === 'unix' ? { kind: 'socket' } : { kind: 'anonymous' },
       callerOf: entry.kind === 'unix' && entry.peerCredentials ? await knownPeer() : undefined,

@@ -9,13 +9,14 @@ import { pause, systemClock } from '../base/clock.ts';
 import type { DaemonConfig } from '../config/daemon-file.ts';
 import { describeProblem } from '../config/problem.ts';
 import { evictionReasons, KeyCache } from '../dek/key-cache.ts';
+import { LeaseFlights } from '../dek/lease-flights.ts';
 import type { Engine } from '../operations/engine.ts';
 import { Standings } from '../operations/standing.ts';
 import type { TenantKey } from '../operations/tenant-key.ts';
 import { TenantKeys } from '../operations/tenant-keys.ts';
 import { readDescriptors } from '../rpc/descriptors.ts';
 import { Health, healthMethods } from '../rpc/health.ts';
-import { keyproxyMethods, keyproxyService } from '../rpc/keyproxy-service.ts';
+import { keyproxyMethods, keyproxyService, type ServiceOptions } from '../rpc/keyproxy-service.ts';
 import type { Listener } from '../rpc/listener.ts';
 import type { Method } from '../rpc/method.ts';
 import { reflectionMethods } from '../rpc/reflection.ts';
@@ -36,6 +37,8 @@ import { asStartupError, bindListener, bracketed } from './listeners.ts';
 import { PolicyInForce } from './policy.ts';
 import { openState, refusalFileOf, warmStartOf } from './state.ts';
 import { TenantSet } from './tenants.ts';
+import { tracedKeys } from './traced-keys.ts';
+import { openTracing } from './tracing.ts';
 import { version } from './version.ts';
 
 /** How long accepted calls may take to finish at the end, in milliseconds. */
@@ -63,15 +66,19 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
   const random = Math.random;
   const policy = await PolicyInForce.open(config.policy);
   const state = await openState(config, log);
-  const services = stack.use(new KeyServices({ clock, ...config }));
+  const keyServices = stack.use(new KeyServices({ clock, ...config }));
   const metrics = createMetrics({
     cacheEntries: () => cache.count(),
-    credentialExpiries: () => services.credentialExpiries(),
+    credentialExpiries: () => keyServices.credentialExpiries(),
     openCircuits: () => tenants.openCircuits(),
     auditEntries: () => auditFigures(audit),
   });
   metrics.buildInfo.set({ version, node: process.version }, 1);
   for (const reason of evictionReasons) metrics.cacheEvictions.inc({ reason }, 0);
+  const opened = await openTracing(config, { metrics, log, clock });
+  if (opened !== undefined) stack.use(opened);
+  const tracing = opened?.tracing;
+  const services = tracing === undefined ? keyServices : tracedKeys(keyServices, tracing);
   const lifetime = new AbortController();
   stack.defer(() => lifetime.abort(new Error('the daemon ends')));
   const registry = stack.use(new TenantRegistry());
@@ -83,8 +90,10 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
       onEvict: (_tenant, reason) => metrics.cacheEvictions.inc({ reason }),
     }),
   );
-  const observer = engineEvents(metrics, log, clock);
-  const keys = new TenantKeys({ cache, clock, observer, lifetime: lifetime.signal });
+  const told = engineEvents(metrics, log, clock);
+  const observer = tracing?.engine(told) ?? told;
+  const flights = tracing?.flights(new LeaseFlights<TenantKey>());
+  const keys = new TenantKeys({ cache, clock, observer, flights, lifetime: lifetime.signal });
   const standings = new Standings({ access: policy.access, limits: config.callerLimits });
   const tellPolicy = policyEvents(metrics, log, describeProblem);
   stack.use(
@@ -127,12 +136,13 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
   const warmStart =
     state && stack.use(warmStartOf({ folder: state.folder, clock, random, registry, cache, keys }, log));
   const health = new Health([keyproxyService]);
-  const methods = allMethods(engine, config, health);
+  const methods = allMethods({ engine, around: tracing && ((verb) => tracing.verb(verb)) }, config, health);
   stack.use(await bindHttp(config, metrics, health));
   const listeners: Listener[] = [];
   const calls = rpcEvents(metrics, log, clock);
+  const follower = tracing?.calls(calls);
   for (const entry of config.listen) {
-    const listener = await bindListener(entry, { methods, config, identities, observer: calls, clock });
+    const listener = await bindListener(entry, { methods, config, identities, observer: calls, follower, clock });
     stack.defer(() => listener.drain(0));
     listeners.push(listener);
   }
@@ -155,9 +165,13 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
   };
 }
 
-function allMethods(engine: Engine, config: DaemonConfig, health: Health): Method[] {
+function allMethods(
+  verbs: Pick<ServiceOptions, 'engine' | 'around'>,
+  { maxMessageBytes }: DaemonConfig,
+  health: Health,
+): Method[] {
   return [
-    ...keyproxyMethods({ engine, maxMessageBytes: config.maxMessageBytes }),
+    ...keyproxyMethods({ ...verbs, maxMessageBytes }),
     ...healthMethods(health),
     ...reflectionMethods(async () => readDescriptors(await readFile(protoFile('descriptors.binpb')))),
   ];

@@ -20,6 +20,7 @@ import { readShape } from './read.ts';
 import { segregationBlock } from './segregation-block.ts';
 import { byDefault, group, list, notYet, optional, required, type Section, section, type Values } from './shape.ts';
 import { environmentName, type TenantConfig, tenantId } from './tenant-file.ts';
+import { type TracingConfig, tracingConfig, tracingShape } from './tracing-block.ts';
 import { choice, flag, formatSize, integer, path, size } from './values.ts';
 import { readYaml } from './yaml-tree.ts';
 
@@ -55,6 +56,8 @@ export interface DaemonConfig {
   /** Where what has to outlive the process is kept; absolute. Absent: nowhere. */
   readonly stateDirectory?: string;
   readonly logLevel: LogLevel;
+  /** Where traces go; absent: calls are not traced. */
+  readonly tracing?: TracingConfig;
   /** Largest unary message, in bytes. */
   readonly maxMessageBytes: number;
   /** What one caller may do for one tenant; Infinity is no bound. */
@@ -169,6 +172,7 @@ const fields = {
     'Bounds on calls.',
   ),
   log: group(section({ level: byDefault(choice(logLevels), 'info', 'Least level that is logged.') }), 'The log.'),
+  tracing: optional(tracingShape, 'Where traces of calls go: docs/tracing.md.', 'calls are not traced'),
   aws: group(
     section({
       sts_endpoint: optional(
@@ -323,6 +327,7 @@ function daemonConfig(
     cacheMaxBytes: read.cache.max_bytes,
     ...(read.state !== undefined && { stateDirectory: absolute(read.state.directory) }),
     logLevel: read.log.level,
+    ...(read.tracing !== undefined && { tracing: tracingConfig(read.tracing) }),
     maxMessageBytes: read.limits.max_message_bytes,
     callerLimits: {
       concurrentCalls: read.limits.concurrent_calls,

@@ -24,7 +24,7 @@ interface KeyOverride extends Override {
 /** How the text of a variable stands for what a file has there without quotes. */
 const forms = {
   text: (text: string) => text,
-  number: (text: string) => (/^\d{1,15}$/.test(text) ? Number(text) : text),
+  number: (text: string) => (/^\d{1,15}(?:\.\d{1,15})?$/.test(text) ? Number(text) : text),
   flag: (text: string) => (/^(?:true|false)$/.test(text) ? text === 'true' : text),
   list: (text: string) => text.split(',').map((item) => item.trim()),
 } as const;
@@ -57,6 +57,8 @@ const keyOverrides: readonly KeyOverride[] = [
   key('KEYPROXY_STATE_DIRECTORY', ['state', 'directory'], 'Where what outlives a restart is kept.'),
   key('KEYPROXY_CACHE_MAX_BYTES', ['cache', 'max_bytes'], 'Bound of the cache, for the process.'),
   key('KEYPROXY_LOG_LEVEL', ['log', 'level'], 'Least level that is logged.'),
+  key('KEYPROXY_TRACING_ENDPOINT', ['tracing', 'endpoint'], 'Where traces go.'),
+  number('KEYPROXY_TRACING_SAMPLE_RATIO', ['tracing', 'sample_ratio'], 'The share of calls that are traced.'),
   key('KEYPROXY_LIMITS_MAX_MESSAGE_BYTES', ['limits', 'max_message_bytes'], 'Largest message.'),
   number('KEYPROXY_LIMITS_CONCURRENT_CALLS', ['limits', 'concurrent_calls'], 'Calls at a time of one caller.'),
   number('KEYPROXY_LIMITS_CALLS_PER_SECOND', ['limits', 'calls_per_second'], 'Calls a second of one caller.'),

@@ -10,18 +10,24 @@ interface Waiter<T extends Disposable> {
   readonly fail: (error: unknown) => void;
 }
 
-export class LeaseFlights<T extends Disposable> {
-  readonly #flights = new Map<string, Set<Waiter<T>>>();
-
+/** Flights under way, by key. */
+export interface Flights<T extends Disposable> {
   /** Tells whether a flight for `key` is under way. */
-  has(key: string): boolean {
-    return this.#flights.has(key);
-  }
-
+  has(key: string): boolean;
   /**
    * Joins the flight of `key`, or starts one with `work`. Resolves with a lease that the caller disposes of;
    * rejects with the flight's error, or with the signal's reason when the caller gives up first.
    */
+  join(key: string, work: () => Promise<Lease<T>>, signal: AbortSignal): Promise<Lease<T>>;
+}
+
+export class LeaseFlights<T extends Disposable> implements Flights<T> {
+  readonly #flights = new Map<string, Set<Waiter<T>>>();
+
+  has(key: string): boolean {
+    return this.#flights.has(key);
+  }
+
   join(key: string, work: () => Promise<Lease<T>>, signal: AbortSignal): Promise<Lease<T>> {
     return new Promise((done, fail) => {
       if (signal.aborted) {

@@ -48,7 +48,8 @@ export function observed(
   });
 }
 
-function outcomeOf(error: KmsError): KmsOutcome {
+/** How a call ended that failed so. */
+export function outcomeOf(error: KmsError): KmsOutcome {
   const { kind } = error.fault;
   return kind === 'refusal' || kind === 'outage' ? kind : 'fault';
 }

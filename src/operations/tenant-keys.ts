@@ -10,7 +10,7 @@ import { KeyproxyError } from '../base/errors.ts';
 import type { TenantId } from '../base/ids.ts';
 import type { EntryName, Hit, KeyCache } from '../dek/key-cache.ts';
 import type { Lease } from '../dek/lease.ts';
-import { LeaseFlights } from '../dek/lease-flights.ts';
+import { type Flights, LeaseFlights } from '../dek/lease-flights.ts';
 import type { KeyRing, OwnedEntry } from '../kms/key-ring.ts';
 import type { KeyInfo } from '../kms/key-service.ts';
 import type { ProviderNote } from '../kms/provider-note.ts';
@@ -31,6 +31,8 @@ const rootBytes = 32;
 
 export interface TenantKeysOptions extends KeySourceOptions {
   readonly cache: KeyCache<TenantKey>;
+  /** Calls that several wait for; its own where it is not given. */
+  readonly flights?: Flights<TenantKey> | undefined;
 }
 
 /** Where a key would be in the cache, and what opens it. */
@@ -42,11 +44,12 @@ interface NotCached {
 export class TenantKeys {
   readonly #options: TenantKeysOptions;
   readonly #source: KeySource;
-  readonly #flights = new LeaseFlights<TenantKey>();
+  readonly #flights: Flights<TenantKey>;
   #freshCount = 0;
 
   constructor(options: TenantKeysOptions) {
     this.#options = options;
+    this.#flights = options.flights ?? new LeaseFlights();
     this.#source = new KeySource(options);
   }
 

@@ -1,6 +1,6 @@
 /** One call from its start to its end, on any transport: counts both, and turns a failure into a status. */
 import type { Clock } from '../base/clock.ts';
-import { KeyproxyError } from '../base/errors.ts';
+import { KeyproxyError, type Reason } from '../base/errors.ts';
 import type { CallObserver, Method } from './method.ts';
 import { type WireStatus, wireStatus } from './status.ts';
 
@@ -34,14 +34,14 @@ export class Course {
   fail(thrown: unknown): WireStatus {
     const error = KeyproxyError.from(thrown);
     const status = wireStatus(error);
-    this.#end(status.codeName);
+    this.#end(status.codeName, error.reason);
     if (error.reason === 'INTERNAL') this.#options.observer.failed(this.#method, error);
     return status;
   }
 
-  #end(code: string): void {
+  #end(code: string, reason?: Reason): void {
     this.#isOver = true;
     const { observer, clock } = this.#options;
-    observer.handled(this.#method, code, (clock.monotonic() - this.#start) / 1000);
+    observer.handled(this.#method, code, (clock.monotonic() - this.#start) / 1000, reason);
   }
 }

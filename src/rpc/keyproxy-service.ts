@@ -27,7 +27,12 @@ export interface ServiceOptions {
   readonly engine: Engine;
   /** Bound on one message in either direction, in bytes. */
   readonly maxMessageBytes: number;
+  /** Put around every verb; absent: nothing is. */
+  readonly around?: AroundVerb | undefined;
 }
+
+/** The same verb, with something around each of its calls. */
+export type AroundVerb = <Q extends { readonly tenantId: string }, A>(verb: Operation<Q, A>) => Operation<Q, A>;
 
 /** An answer on its way out; it may own a secret. */
 interface Outgoing<S extends Shape> {
@@ -37,7 +42,7 @@ interface Outgoing<S extends Shape> {
 
 /** The methods of the service. */
 export function keyproxyMethods(options: ServiceOptions): UnaryMethod[] {
-  const { engine, maxMessageBytes } = options;
+  const { engine, maxMessageBytes, around = (verb) => verb } = options;
 
   function method<Q extends Shape, A extends Shape, Answer>(
     name: string,
@@ -73,29 +78,35 @@ export function keyproxyMethods(options: ServiceOptions): UnaryMethod[] {
   });
   const m = messages;
   return [
-    method('GenerateDEK', m.generateDekRequest, m.generateDekResponse, generateDek(engine), withSecret),
-    method('Unwrap', m.unwrapRequest, m.unwrapResponse, unwrap(engine), (answer) => ({
+    method('GenerateDEK', m.generateDekRequest, m.generateDekResponse, around(generateDek(engine)), withSecret),
+    method('Unwrap', m.unwrapRequest, m.unwrapResponse, around(unwrap(engine)), (answer) => ({
       message: answer,
       secret: answer,
     })),
-    method('Encrypt', m.encryptRequest, m.encryptResponse, encrypt(engine), (answer, { size, fields }) => {
+    method('Encrypt', m.encryptRequest, m.encryptResponse, around(encrypt(engine)), (answer, { size, fields }) => {
       // A request to decrypt has the same fields with the ciphertext in the plaintext's place: it has to fit as well.
       const larger = answer.ciphertext.length - fields.plaintext.length + spareLengthBytes;
       checkSize('request to decrypt it', size + larger, maxMessageBytes);
       return { message: answer };
     }),
-    method('Decrypt', m.decryptRequest, m.decryptResponse, decrypt(engine), (answer) => ({
+    method('Decrypt', m.decryptRequest, m.decryptResponse, around(decrypt(engine)), (answer) => ({
       message: answer,
       secret: { [Symbol.dispose]: () => answer.plaintext.fill(0) },
     })),
-    method('Rewrap', m.rewrapRequest, m.rewrapResponse, rewrap(engine), (answer, { size, fields }) => {
+    method('Rewrap', m.rewrapRequest, m.rewrapResponse, around(rewrap(engine)), (answer, { size, fields }) => {
       if ('ciphertext' in answer) {
         const larger = answer.ciphertext.length - (fields.ciphertext?.length ?? 0) + spareLengthBytes;
         checkSize('request to decrypt it', size + larger, maxMessageBytes);
       }
       return { message: answer };
     }),
-    method('DescribeTenant', m.describeTenantRequest, m.describeTenantResponse, describeTenant(engine), description),
+    method(
+      'DescribeTenant',
+      m.describeTenantRequest,
+      m.describeTenantResponse,
+      around(describeTenant(engine)),
+      description,
+    ),
   ];
 }
 

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Caller } from '../base/caller.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Identify } from '../identity/identify.ts';
+import type { CallFollower } from './follower.ts';
 import type { CallObserver, Method } from './method.ts';
 
 export interface ListenerOptions {
@@ -23,6 +24,8 @@ export interface ListenerOptions {
   readonly methods: readonly Method[];
   readonly maxMessageBytes: number;
   readonly observer: CallObserver;
+  /** Follows the calls of methods that are not exempt; absent where nobody does. */
+  readonly follower?: CallFollower | undefined;
   readonly clock: Clock;
 }
 

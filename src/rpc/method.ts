@@ -3,6 +3,7 @@
  * Whatever moves the bytes serves the same methods, and a test can call them in process.
  */
 import type { Caller } from '../base/caller.ts';
+import type { Reason } from '../base/errors.ts';
 import type { Reply } from './reply.ts';
 
 interface Named {
@@ -34,8 +35,8 @@ export type Method = UnaryMethod | ServerStreamMethod | BidiStreamMethod;
 /** Told of every call, once at its start and once at its end. */
 export interface CallObserver {
   started(method: Method): void;
-  /** `code` is a canonical name, `OK` included. */
-  handled(method: Method, code: string, seconds: number): void;
+  /** `code` is a canonical name, `OK` included; `reason` is there where the call failed. */
+  handled(method: Method, code: string, seconds: number, reason?: Reason): void;
   /** A failure that is keyproxy's own, with what the log may know. */
   failed(method: Method, error: Error): void;
   /** A failure of the transport itself, of which no call knows. */

@@ -204,6 +204,12 @@ export function createMetrics(sources: MetricSources) {
       help: 'Reloads of tenant files and of the policy: ok, or bad where a file was not taken.',
       labelNames: ['outcome'],
     }),
+    traceSpans: new Counter({
+      registers,
+      name: 'keyproxy_trace_spans_total',
+      help: 'Spans of traces: sent, or dropped because too many waited (queue_full) or the collector did not take them (failed).',
+      labelNames: ['outcome'],
+    }),
     buildInfo: new Gauge({
       registers,
       name: 'keyproxy_build_info',

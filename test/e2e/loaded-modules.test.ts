@@ -22,6 +22,9 @@ function providersAmong(modules: readonly string[]): string[] {
   return Object.keys(homes).filter((provider) => modules.some((url) => homes[provider]?.test(url)));
 }
 
+/** What a daemon needs whose calls are traced. OpenTelemetry’s interfaces come with prom-client. */
+const tracingCode = /\/src\/telemetry\/(?:tracing|span-[a-z]+)\.ts$|\/node_modules\/@opentelemetry\/(?!api\/)/;
+
 const request = { encryption_context: { purpose: 'orders' }, plaintext: Buffer.from('x') };
 
 describe('a daemon that has served a tenant', () => {
@@ -37,6 +40,7 @@ describe('a daemon that has served a tenant', () => {
     const modules = await loadedModules(records);
     expect(modules.length).toBeGreaterThan(100);
     expect(providersAmong(modules)).toEqual(['aws']);
+    expect(modules.filter((url) => tracingCode.test(url))).toEqual([]);
   });
 
   test.skipIf(otherTransport !== undefined)(
@@ -44,7 +48,8 @@ describe('a daemon that has served a tenant', () => {
     async () => {
       const modules = await loadedBy('');
       expect(providersAmong(modules)).toEqual([]);
-      expect(modules.filter((url) => /\/node_modules\/(?:koffi|@koromix|@grpc)\//.test(url))).toEqual([]);
+      const others = /\/node_modules\/(?:koffi|@koromix|@grpc)\//;
+      expect(modules.filter((url) => others.test(url) || tracingCode.test(url))).toEqual([]);
     },
   );
 
@@ -58,10 +63,20 @@ describe('a daemon that has served a tenant', () => {
   });
 });
 
-/** What a daemon has loaded that served a tenant with a key in a file; its Unix listener has these settings. */
-async function loadedBy(listener: string): Promise<readonly string[]> {
+test('a daemon whose calls are traced has loaded what that needs', async () => {
+  // Nothing listens there, which is no matter.
+  const modules = await loadedBy('', 'tracing: { endpoint: "http://127.0.0.1:9/v1/traces", sample_ratio: 1 }');
+  expect(modules.some((url) => url.endsWith('/src/telemetry/tracing.ts'))).toBe(true);
+  expect(modules.some((url) => url.includes('/node_modules/@opentelemetry/sdk-trace/'))).toBe(true);
+});
+
+/**
+ * What a daemon has loaded that served a tenant with a key in a file; its Unix listener has these settings, and its file
+ * has `more`.
+ */
+async function loadedBy(listener: string, more = ''): Promise<readonly string[]> {
   await using folder = await daemonFolder({
-    ...{ listener, extra: 'allow_local: true' },
+    ...{ listener, extra: `allow_local: true\n${more}` },
     tenants: { 'acme.yaml': localTenant('acme') },
   });
   const records = join(folder.path, 'modules');

@@ -14,6 +14,7 @@ import type { Clock } from '../../base/clock.ts';
 import { KeyproxyError } from '../../base/errors.ts';
 import type { Identify } from '../../identity/identify.ts';
 import { Course } from '../course.ts';
+import { type CallFollower, type CallHeaders, type FollowedCall, followed } from '../follower.ts';
 import { mark } from '../listener.ts';
 import type { BidiStreamMethod, CallObserver, Method, ServerStreamMethod, UnaryMethod } from '../method.ts';
 import { bytesOf, type Reply } from '../reply.ts';
@@ -25,6 +26,7 @@ export interface CallOptions {
   readonly identify?: Identify | undefined;
   readonly marked: boolean;
   readonly observer: CallObserver;
+  readonly follower?: CallFollower | undefined;
   readonly clock: Clock;
   /** Aborted when the listener ends: streams that are still open end then, unary calls go on. */
   readonly ending: AbortSignal;
@@ -41,15 +43,24 @@ interface AnyCall {
   off(event: 'drain', run: () => void): unknown;
 }
 
+/** How calls are followed here: each one is a function that returns nothing and goes on by itself. */
+const following = {
+  headersOf:
+    ({ metadata }: AnyCall, ..._rest: unknown[]): CallHeaders =>
+    (name) =>
+      metadata.get(name).map(String),
+  run: (call: FollowedCall, start: () => void): void => call.run(start),
+};
+
 /** The handler that grpc-js calls for `method`. */
 export function handlerFor(method: Method, options: CallOptions): UntypedHandleCall {
   switch (method.kind) {
     case 'unary':
-      return unary(method, options);
+      return followed(method, options, { ...following, make: (own) => unary(method, own) });
     case 'server_stream':
-      return serverStream(method, options);
+      return followed(method, options, { ...following, make: (own) => serverStream(method, own) });
     case 'bidi_stream':
-      return bidiStream(method, options);
+      return followed(method, options, { ...following, make: (own) => bidiStream(method, own) });
   }
 }
 

@@ -3,9 +3,10 @@ import { setImmediate as immediately } from 'node:timers/promises';
 import type { Caller } from '../../base/caller.ts';
 import { KeyproxyError } from '../../base/errors.ts';
 import { Course } from '../course.ts';
+import { type CallHeaders, followed, inSteps } from '../follower.ts';
 import { lastWord } from '../last-word.ts';
 import { type Listener, type ListenerOptions, mark } from '../listener.ts';
-import type { Method } from '../method.ts';
+import type { Method, UnaryMethod } from '../method.ts';
 import type { Reply } from '../reply.ts';
 import { tooLarge, type WireStatus, wireStatus } from '../status.ts';
 import { whileWanted } from '../wanted.ts';
@@ -60,33 +61,50 @@ function handlerFor(method: Method, options: HandlerOptions): Handler {
     case 'unary':
       return {
         kind: 'unary',
-        handle(request, call) {
-          const course = new Course(method, options);
-          if (isUnmarked(method, call, options)) return Promise.reject(asError(course.fail(unmarked())));
-          return asCaller(method, call, options, (caller) => method.handle(caller, request, call.signal)).then(
-            (reply) => {
-              course.succeed();
-              return reply;
-            },
-            (thrown) => {
-              throw asError(course.fail(thrown));
-            },
-          );
-        },
+        handle: followed(method, options, {
+          ...{ make: (own) => unary(method, own), headersOf },
+          run: (call, start) => call.run(start),
+        }),
       };
     case 'server_stream':
       return {
         kind: 'server_stream',
-        handle: (request, call) =>
-          answers(method, { call, options, begin: (caller, signal) => method.handle(caller, request, signal) }),
+        handle: followed(method, options, {
+          ...{ headersOf, run: (call, start) => inSteps(call, start()) },
+          make: (own) => (request: Buffer, call: ServerCall) =>
+            answers(method, { call, options: own, begin: (caller, signal) => method.handle(caller, request, signal) }),
+        }),
       };
     case 'bidi_stream':
       return {
         kind: 'bidi_stream',
-        handle: (requests, call) =>
-          answers(method, { call, options, begin: (caller, signal) => method.handle(caller, requests, signal) }),
+        handle: followed(method, options, {
+          ...{ headersOf, run: (call, start) => inSteps(call, start()) },
+          make: (own) => (requests: AsyncIterable<Buffer>, call: ServerCall) =>
+            answers(method, { call, options: own, begin: (caller, signal) => method.handle(caller, requests, signal) }),
+        }),
       };
   }
+}
+
+function unary(method: UnaryMethod, options: HandlerOptions) {
+  return (request: Buffer, call: ServerCall): Promise<Reply> => {
+    const course = new Course(method, options);
+    if (isUnmarked(method, call, options)) return Promise.reject(asError(course.fail(unmarked())));
+    return asCaller(method, call, options, (caller) => method.handle(caller, request, call.signal)).then(
+      (reply) => {
+        course.succeed();
+        return reply;
+      },
+      (thrown) => {
+        throw asError(course.fail(thrown));
+      },
+    );
+  };
+}
+
+function headersOf(_requests: unknown, { headers }: ServerCall): CallHeaders {
+  return (wanted) => headers.filter(({ name }) => name === wanted).map(({ value }) => value);
 }
 
 interface StreamedCall {

@@ -62,6 +62,7 @@ limits: { max_message_bytes: 1048576, concurrent_calls: 7, calls_per_second: 9, 
 policy: policy.yaml
 segregation: { staging: { key_prefix: stage- } }
 log: { level: debug }
+tracing: { endpoint: http://127.0.0.1:4318/v1/traces, sample_ratio: 0.5 }
 aws: { sts_endpoint: "http://127.0.0.1:4566" }
 azure: { authority_host: "https://login.microsoftonline.us" }
 gcp: { oauth2_endpoint: "https://oauth2.example.com", sts_endpoint: "https://sts.example.com", iam_endpoint: "https://iam.example.com" }
@@ -90,6 +91,7 @@ workers: 1
     allowLocal: true,
     cacheMaxBytes: 2 ** 30,
     logLevel: 'debug',
+    tracing: { endpoint: 'http://127.0.0.1:4318/v1/traces', sampleRatio: 0.5 },
     maxMessageBytes: 2 ** 20,
     callerLimits: { concurrentCalls: 7, callsPerSecond: 9, failedDecryptionsPerMinute: 13 },
     maxConnections: 11,
@@ -244,6 +246,8 @@ describe('environment variables', () => {
       KEYPROXY_LOG_LEVEL: 'trace',
       KEYPROXY_LIMITS_MAX_MESSAGE_BYTES: '65536',
       KEYPROXY_LIMITS_CONNECTIONS: '5',
+      KEYPROXY_TRACING_ENDPOINT: 'https://collector:4318/v1/traces',
+      KEYPROXY_TRACING_SAMPLE_RATIO: '0.25',
       KEYPROXY_AWS_STS_ENDPOINT: 'https://sts.example.com',
     });
     expect(config).toEqual({
@@ -265,6 +269,7 @@ describe('environment variables', () => {
       allowLocal: false,
       cacheMaxBytes: 8 * 2 ** 20,
       logLevel: 'trace',
+      tracing: { endpoint: 'https://collector:4318/v1/traces', sampleRatio: 0.25 },
       maxMessageBytes: 65536,
       callerLimits: {
         concurrentCalls: 4096,

@@ -33,6 +33,7 @@ const contract: Readonly<Record<string, readonly [type: string, ...labels: strin
   keyproxy_callers_refused_total: ['counter', 'identity'],
   keyproxy_alerts_total: ['counter', 'reason', 'tenant'],
   keyproxy_audit_entries_total: ['counter', 'outcome'],
+  keyproxy_trace_spans_total: ['counter', 'outcome'],
   keyproxy_config_reloads_total: ['counter', 'outcome'],
   keyproxy_build_info: ['gauge', 'node', 'version'],
 };

@@ -1,0 +1,260 @@
+/**
+ * Traces of calls, from the caller's context (https://www.w3.org/TR/trace-context/) through the engine to the key
+ * service. This file is loaded where tracing is configured, and nowhere else.
+ *
+ * A call's span travels in an AsyncLocalStorage, so that neither engine nor providers know of it. A call that is not
+ * sampled has none, and costs a look at its headers and the sampler's decision.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import {
+  type Attributes,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanContext,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import { ParentBasedSampler, TraceIdRatioBasedSampler, TracerProvider } from '@opentelemetry/sdk-trace';
+import type { Reason } from '../base/errors.ts';
+import { isTenantId } from '../base/ids.ts';
+import type { EngineObserver } from '../operations/observer.ts';
+import { attemptEvent, attribute, serverErrors } from './span-names.ts';
+import type { SpanSender } from './span-sender.ts';
+
+export interface TracingOptions {
+  /** The share of calls that are traced where their caller does not say, in [0, 1]. */
+  readonly sampleRatio: number;
+  /** What every span says of the process. */
+  readonly resource: Attributes;
+  readonly sender: Pick<SpanSender, 'onStart' | 'onEnd' | 'forceFlush' | 'shutdown'>;
+}
+
+/** The headers of a call, by lower-case name. */
+export type Headers = (name: 'traceparent' | 'tracestate') => readonly string[];
+
+/** A method as spans name it. */
+interface MethodName {
+  readonly service: string;
+  readonly name: string;
+}
+
+/** Whoever is told of calls; the rest of what it is told stays as it is. */
+interface CallEnds<M> {
+  handled(method: M, code: string, seconds: number, reason?: Reason): void;
+}
+
+/** A call that has begun: who is to be told of it, and where its steps run. */
+interface Followed<O> {
+  readonly observer: O;
+  run<T>(step: () => T): T;
+}
+
+/** A call to a key service, retries included. */
+export interface KeyCall {
+  readonly tenant: string;
+  readonly provider: string;
+  readonly operation: string;
+  /** Host of the service; absent where it follows from the key alone, or there is none. */
+  readonly address?: string | undefined;
+  /** `background`: work that no caller waits for, which gets a trace of its own. */
+  readonly way: 'live' | 'background';
+}
+
+/** How a call to a key service, or one attempt at it, ended. */
+export interface KeyCallEnd {
+  readonly outcome: string;
+  readonly reason?: Reason | undefined;
+  readonly providerCode?: string | undefined;
+  readonly requestId?: string | undefined;
+}
+
+/** A span that steps run in. What outlives it, a socket or a timer, keeps only this of it. */
+interface Scope {
+  span: Span | undefined;
+}
+
+/** Longest `tracestate` that is taken along: what everybody has to take (Trace Context, 3.3.1.5), in characters. */
+const maxTraceState = 512;
+
+const propagator = new W3CTraceContextPropagator();
+
+/** Gives the propagator headers that can be meant: one `traceparent`, and no more state than everybody takes. */
+const headerGetter = {
+  keys: () => propagator.fields(),
+  get(headers: Headers, name: string): string | undefined {
+    if (name === 'traceparent') {
+      const values = headers('traceparent');
+      return values.length === 1 ? values[0] : undefined;
+    }
+    const state = headers('tracestate').join(',');
+    return state.length > maxTraceState ? undefined : state;
+  },
+};
+
+export class Tracing {
+  readonly #scopes = new AsyncLocalStorage<Scope | undefined>();
+  readonly #tracer;
+
+  constructor({ sampleRatio, resource, sender }: TracingOptions) {
+    const provider = new TracerProvider({
+      resource: resourceFromAttributes(resource),
+      sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampleRatio) }),
+      spanProcessors: [sender],
+    });
+    this.#tracer = provider.getTracer('keyproxy');
+  }
+
+  /** Follows calls of applications, in the place of `observer`, which is told all the same. */
+  calls<M extends MethodName, O extends CallEnds<M>>(observer: O): { begin(method: M, headers: Headers): Followed<O> } {
+    const names = new Map<M, string>();
+    // Another call's span must not be taken for that of one which has none.
+    const unfollowed: Followed<O> = { observer, run: (step) => this.#scopes.run(undefined, step) };
+    return {
+      begin: (method, headers) => {
+        let name = names.get(method);
+        if (name === undefined) {
+          name = `${method.service}/${method.name}`;
+          names.set(method, name);
+        }
+        const parent = propagator.extract(ROOT_CONTEXT, headers, headerGetter);
+        const attributes = { [attribute.rpcSystem]: 'grpc', [attribute.rpcMethod]: name };
+        const span = this.#tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
+        return span.isRecording() ? this.#followed(span, observer) : unfollowed;
+      },
+    };
+  }
+
+  /** Tells the span of a call what the engine tells `observer`, which is told all the same. */
+  engine(observer: EngineObserver): EngineObserver {
+    return {
+      ...observer,
+      cacheAsked: (tenant, operation, result) => {
+        this.#span?.setAttribute(attribute.cache, result);
+        observer.cacheAsked(tenant, operation, result);
+      },
+    };
+  }
+
+  /** The same verb, which tells the span of a call whose it is. */
+  verb<C, Q extends { readonly tenantId: string }, A>(
+    run: (caller: C, request: Q, signal: AbortSignal) => Promise<A>,
+  ): (caller: C, request: Q, signal: AbortSignal) => Promise<A> {
+    return (caller, request, signal) => {
+      this.#tellTenant(request.tenantId);
+      return run(caller, request, signal);
+    };
+  }
+
+  /**
+   * Makes a call to a key service, in a span of its own where the call that needs it has one. What no caller waits for
+   * has a trace of its own, with a link to the call that set it off.
+   */
+  async keyCall<T>(call: KeyCall, run: () => Promise<T>, endOf: (error?: unknown) => KeyCallEnd): Promise<T> {
+    const cause = this.#span;
+    if (cause === undefined && call.way === 'live') return await run();
+    const isBehind = call.way === 'background';
+    const span = this.#tracer.startSpan(
+      `${call.operation} ${call.provider}`,
+      {
+        kind: call.provider === 'local' ? SpanKind.INTERNAL : SpanKind.CLIENT,
+        attributes: keyCallAttributes(call),
+        ...(isBehind && cause && { links: [{ context: cause.spanContext() }] }),
+      },
+      isBehind || cause === undefined ? ROOT_CONTEXT : trace.setSpan(ROOT_CONTEXT, cause),
+    );
+    if (!span.isRecording()) return await this.#scopes.run(undefined, run);
+    const scope: Scope = { span };
+    const end = (how: KeyCallEnd) => {
+      scope.span = undefined;
+      span.setAttributes(endAttributes(how));
+      span.end();
+    };
+    try {
+      const result = await this.#scopes.run(scope, run);
+      end(endOf());
+      return result;
+    } catch (error) {
+      span.setStatus({ code: SpanStatusCode.ERROR });
+      end(endOf(error));
+      throw error;
+    }
+  }
+
+  /** One attempt at the call to a key service that is under way has ended. */
+  attempted(end: KeyCallEnd): void {
+    this.#span?.addEvent(attemptEvent, endAttributes(end));
+  }
+
+  /** The same flights: whoever joins one gets a link to the call that it is made for. */
+  flights<L>(flights: Flights<L>): Flights<L> {
+    const first = new Map<string, SpanContext>();
+    return {
+      has: (key) => flights.has(key),
+      join: (key, work, signal) => {
+        const span = this.#span;
+        const context = first.get(key);
+        if (span === undefined) return flights.join(key, work, signal);
+        if (context !== undefined) span.addLink({ context });
+        const traced = async () => {
+          first.set(key, span.spanContext());
+          try {
+            return await work();
+          } finally {
+            first.delete(key);
+          }
+        };
+        return flights.join(key, traced, signal);
+      },
+    };
+  }
+
+  get #span(): Span | undefined {
+    return this.#scopes.getStore()?.span;
+  }
+
+  #followed<M, O extends CallEnds<M>>(span: Span, observer: O): Followed<O> {
+    const scope: Scope = { span };
+    const handled: O['handled'] = (method, code, seconds, reason) => {
+      observer.handled(method, code, seconds, reason);
+      scope.span = undefined;
+      span.setAttribute(attribute.rpcStatus, code);
+      if (reason !== undefined) span.setAttribute(attribute.errorType, reason);
+      if (serverErrors.has(code)) span.setStatus({ code: SpanStatusCode.ERROR });
+      span.end();
+    };
+    return { observer: { ...observer, handled }, run: (step) => this.#scopes.run(scope, step) };
+  }
+
+  /** Only what can be a tenant's name is told: anything else is the caller's text. */
+  #tellTenant(text: string): void {
+    const span = this.#span;
+    if (span !== undefined && isTenantId(text)) span.setAttribute(attribute.tenant, text);
+  }
+}
+
+/** Single flights, by key. */
+interface Flights<L> {
+  has(key: string): boolean;
+  join(key: string, work: () => Promise<L>, signal: AbortSignal): Promise<L>;
+}
+
+function keyCallAttributes({ tenant, provider, operation, address }: KeyCall): Attributes {
+  return {
+    [attribute.tenant]: tenant,
+    [attribute.provider]: provider,
+    [attribute.operation]: operation,
+    ...(address !== undefined && { [attribute.serverAddress]: address }),
+  };
+}
+
+function endAttributes({ outcome, reason, providerCode, requestId }: KeyCallEnd): Attributes {
+  return {
+    [attribute.outcome]: outcome,
+    ...(reason !== undefined && { [attribute.errorType]: reason }),
+    ...(providerCode !== undefined && { [attribute.providerCode]: providerCode }),
+    ...(requestId !== undefined && { [attribute.requestId]: requestId }),
+  };
+}
