@@ -2,7 +2,7 @@
  * `npm run bench`: keyproxy beside a bare grpc-js server, side by side in one run, as ratios; and the calls that it makes
  * to key services beside the least that would do. Its own transport stands beside those of others under h2load.
  *
- *     --only NAME     throughput, start, memory, calls, transport or access
+ *     --only NAME     throughput, start, memory, calls, transport, access or tracing
  *     --seconds N     length of each window under load (default 3)
  *     --rounds N      windows of each server and method (default 5), starts and memory readings included
  *     --json          the figures as JSON on standard output
@@ -30,6 +30,7 @@ import {
 } from './report.ts';
 import { buildFloor, ownFolder } from './server-process.ts';
 import { measureThroughput, type ThroughputResult } from './throughput.ts';
+import { tracingContest } from './tracing.ts';
 import { measureTransport } from './transport.ts';
 
 interface Section {
@@ -71,6 +72,11 @@ const sections: Readonly<Record<string, (options: Options) => Promise<Section>>>
       await using folder = await ownFolder();
       return [await measureContest(await accessContest(folder.path), options)];
     }),
+  tracing: (options) =>
+    contests('tracing', async () => {
+      await using folder = await ownFolder();
+      return [await measureContest(await tracingContest(folder.path), options)];
+    }),
 };
 
 /** What is measured under h2load. */
@@ -106,7 +112,7 @@ const options: Options = {
 const chosen = Object.entries(sections).filter(([name]) => values.only === undefined || values.only === name);
 if (chosen.length === 0) throw new RangeError(`--only knows ${Object.keys(sections).join(', ')}`);
 
-if (chosen.some(([name]) => !['calls', 'transport', 'access'].includes(name))) await buildFloor();
+if (chosen.some(([name]) => !['calls', 'transport', 'access', 'tracing'].includes(name))) await buildFloor();
 const verdicts: Verdict[] = [];
 const figures: Record<string, Section['results']> = {};
 if (!canPin) console.error('servers and clients share their processors here: the ratios of throughput mean little');

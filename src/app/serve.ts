@@ -9,7 +9,6 @@ import { pause, systemClock } from '../base/clock.ts';
 import type { DaemonConfig } from '../config/daemon-file.ts';
 import { describeProblem } from '../config/problem.ts';
 import { evictionReasons, KeyCache } from '../dek/key-cache.ts';
-import { LeaseFlights } from '../dek/lease-flights.ts';
 import type { Engine } from '../operations/engine.ts';
 import { Standings } from '../operations/standing.ts';
 import type { TenantKey } from '../operations/tenant-key.ts';
@@ -37,8 +36,7 @@ import { asStartupError, bindListener, bracketed } from './listeners.ts';
 import { PolicyInForce } from './policy.ts';
 import { openState, refusalFileOf, warmStartOf } from './state.ts';
 import { TenantSet } from './tenants.ts';
-import { tracedKeys } from './traced-keys.ts';
-import { openTracing } from './tracing.ts';
+import { openTracing, withTracing } from './tracing.ts';
 import { version } from './version.ts';
 
 /** How long accepted calls may take to finish at the end, in milliseconds. */
@@ -75,10 +73,12 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
   });
   metrics.buildInfo.set({ version, node: process.version }, 1);
   for (const reason of evictionReasons) metrics.cacheEvictions.inc({ reason }, 0);
-  const opened = await openTracing(config, { metrics, log, clock });
-  if (opened !== undefined) stack.use(opened);
-  const tracing = opened?.tracing;
-  const services = tracing === undefined ? keyServices : tracedKeys(keyServices, tracing);
+  const { tracing } = stack.use(await openTracing(config, { metrics, log, clock }));
+  const { services, observer, calls, flights, around, follower } = withTracing(tracing, {
+    services: keyServices,
+    observer: engineEvents(metrics, log, clock),
+    calls: rpcEvents(metrics, log, clock),
+  });
   const lifetime = new AbortController();
   stack.defer(() => lifetime.abort(new Error('the daemon ends')));
   const registry = stack.use(new TenantRegistry());
@@ -90,9 +90,6 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
       onEvict: (_tenant, reason) => metrics.cacheEvictions.inc({ reason }),
     }),
   );
-  const told = engineEvents(metrics, log, clock);
-  const observer = tracing?.engine(told) ?? told;
-  const flights = tracing?.flights(new LeaseFlights<TenantKey>());
   const keys = new TenantKeys({ cache, clock, observer, flights, lifetime: lifetime.signal });
   const standings = new Standings({ access: policy.access, limits: config.callerLimits });
   const tellPolicy = policyEvents(metrics, log, describeProblem);
@@ -136,11 +133,9 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
   const warmStart =
     state && stack.use(warmStartOf({ folder: state.folder, clock, random, registry, cache, keys }, log));
   const health = new Health([keyproxyService]);
-  const methods = allMethods({ engine, around: tracing && ((verb) => tracing.verb(verb)) }, config, health);
+  const methods = allMethods({ engine, around }, config, health);
   stack.use(await bindHttp(config, metrics, health));
   const listeners: Listener[] = [];
-  const calls = rpcEvents(metrics, log, clock);
-  const follower = tracing?.calls(calls);
   for (const entry of config.listen) {
     const listener = await bindListener(entry, { methods, config, identities, observer: calls, follower, clock });
     stack.defer(() => listener.drain(0));

@@ -1,7 +1,7 @@
 /**
  * Nothing secret is told: markers in every input, every reason of the error table, the finest log. Then no marker is in
- * the log, an error, a metric, the audit, a file of the state or what a crash leaves, and the same search finds one that
- * was put there.
+ * the log, an error, a metric, a trace, the audit, a file of the state or what a crash leaves, and the same search finds
+ * one that was put there.
  */
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -29,6 +29,7 @@ import { type LeakScene, leakScene, sent } from '../support/leak-scene.ts';
 import { Sinks } from '../support/leak-sinks.ts';
 import { openUnproven } from '../support/leak-unproven.ts';
 import { connectWire, healthCall, inputs, reasonOf, transports, type Wire } from '../support/leak-wire.ts';
+import { startCollector } from '../support/otlp-collector.ts';
 
 const served = ['well', 'local', 'azure_kv', 'gcp_kms', 'vault'];
 
@@ -126,6 +127,7 @@ test('no marker is told, whatever reason a call fails for and whatever is in a f
   await sinks.addDaemon('daemon', scene.daemon);
   others.push(...(await shutDown(wires, scene)));
   await sinks.addEnd('daemon', scene.daemon, { audit: 'audit.jsonl', state: 'state' });
+  sinks.addTraces('daemon', scene.collector);
   expect(others.sort()).toEqual([...reasonsOf('scene'), 'SHUTTING_DOWN'].sort());
   expectNoLeaks(sinks, markers);
 });
@@ -154,9 +156,13 @@ test.each(crashes)('no marker is told by a daemon that dies of this: %s', async 
 test('a marker that is planted is found in every place', async () => {
   const planted = textMarker('planted');
   const name = planted.text;
+  await using collector = await startCollector();
   await using folder = await daemonFolder({
-    extra:
-      'allow_local: true\naudit: { path: audit.jsonl }\nstate: { directory: state }\nsegregation: { test: { key_prefix: key-of- } }',
+    extra: `allow_local: true
+audit: { path: audit.jsonl }
+state: { directory: state }
+segregation: { test: { key_prefix: key-of- } }
+tracing: { endpoint: "${collector.endpoint}", sample_ratio: 1 }`,
     tenants: {
       'planted.yaml': localTenant(name, { more: '  cache_config: { warm_start: true }' }),
       'fenced.yaml': `${localTenant('fenced')}\nenvironment: ${name}\n`,
@@ -171,6 +177,7 @@ test('a marker that is planted is found in every place', async () => {
   await sinks.addDaemon('daemon', daemon);
   await daemon.stop();
   await sinks.addEnd('daemon', daemon, { audit: 'audit.jsonl', state: 'state' });
+  sinks.addTraces('daemon', collector);
   const places = Object.keys(sinks.sizes()).filter((place) => !/comm$|status$/.test(place));
   const found = new Set(sinks.leaks(needlesOf([planted])).map(({ place }) => place));
   expect([...found].sort()).toEqual(places.sort());

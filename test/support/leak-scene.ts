@@ -11,6 +11,7 @@ import { type CloudKey, type Clouds, startClouds } from './clouds.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { type DaemonFolder, daemonFolder, localTenant } from './daemon-folder.ts';
 import { bytesMarker, type Marker, textMarker } from './leak-forms.ts';
+import { type Collector, startCollector } from './otlp-collector.ts';
 import { type Authority, makeRoot, type Svid, workload } from './svids.ts';
 import { startTokenIssuer, type TokenIssuer } from './token-issuer.ts';
 
@@ -41,6 +42,8 @@ export const sent = {
 export interface LeakScene extends AsyncDisposable {
   readonly clouds: Clouds;
   readonly issuer: TokenIssuer;
+  /** Takes the traces of all calls. */
+  readonly collector: Collector;
   readonly root: Authority;
   readonly client: Svid;
   readonly folder: DaemonFolder;
@@ -82,7 +85,7 @@ rules:
     operations: ["*"]
 `;
 
-const daemonFile = (all: Clouds, issuer: TokenIssuer) => `
+const daemonFile = (all: Clouds, issuer: TokenIssuer, collector: Collector) => `
 environment: test
 listen:
   - { unix: keyproxy.sock, mode: "0600", identity: [socket, token] }
@@ -101,6 +104,7 @@ segregation:
   test: { approval_required: false }
   fenced: { key_prefix: "prod-" }
 limits: { calls_per_second: 100 }
+tracing: { endpoint: "${collector.endpoint}", sample_ratio: 1 }
 ${all.daemonFile}`;
 
 /** Starts it. */
@@ -109,6 +113,7 @@ export async function leakScene(): Promise<LeakScene> {
   const all = stack.use(await startClouds());
   const ownToken = textMarker('own-service-account-token');
   const issuer = stack.use(await startTokenIssuer({ bearer: ownToken.text }));
+  const collector = stack.use(await startCollector());
   const root = makeRoot();
   const keys = new Map<string, SimulatedKey>();
   const cloudKeys = clouds.map((provider) => all.make[provider]());
@@ -120,7 +125,7 @@ export async function leakScene(): Promise<LeakScene> {
   await folder.write('ca.crt', root.pem);
   await folder.write('own-token', ownToken.text);
   await folder.write('short.key', sent.keyFile.text);
-  await folder.write('keyproxy.yaml', daemonFile(all, issuer));
+  await folder.write('keyproxy.yaml', daemonFile(all, issuer, collector));
   const session = platformSession(all);
   const daemon = stack.use(await startDaemon({ ...folder.start, env: { ...all.env, ...session.env } }));
   const markers = [
@@ -134,7 +139,7 @@ export async function leakScene(): Promise<LeakScene> {
   ];
   const started = stack.move();
   return {
-    ...{ clouds: all, issuer, root, client, folder, daemon, markers },
+    ...{ clouds: all, issuer, collector, root, client, folder, daemon, markers },
     awsKey(tenant) {
       const key = keys.get(tenant);
       if (key === undefined) throw new Error(`there is no tenant ${tenant}`);

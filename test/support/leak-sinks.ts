@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Daemon } from './daemon.ts';
 import { type Leak, leaksIn, type Needles, shapesIn } from './leak-forms.ts';
+import type { Collector } from './otlp-collector.ts';
 
 /** What was told, by place. */
 export class Sinks {
@@ -30,6 +31,11 @@ export class Sinks {
     this.add(`${name}: standard output and error`, daemon.output());
     if (files.audit !== undefined) this.add(`${name}: audit`, await readFile(join(daemon.cwd, files.audit)));
     if (files.state !== undefined) await this.#addFolder(`${name}: state`, join(daemon.cwd, files.state));
+  }
+
+  /** What a collector was sent, once its daemon has ended. */
+  addTraces(name: string, { bodies }: Collector): void {
+    this.add(`${name}: traces`, Buffer.concat(bodies));
   }
 
   /** Places of which something is known, with the number of bytes. */
