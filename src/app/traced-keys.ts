@@ -5,7 +5,8 @@ import type { KeyConfig } from '../kms/key-config.ts';
 import type { KeyCall as Call, KeyService } from '../kms/key-service.ts';
 import { type KmsCall, outcomeOf } from '../kms/observed.ts';
 import type { ProviderNote } from '../kms/provider-note.ts';
-import type { KeyCall, KeyCallEnd, Tracing } from '../telemetry/tracing.ts';
+import type { KeyCall, KeyCallEnd } from '../telemetry/span-key-call.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
 import type { KeyOpener } from './key-services.ts';
 
 type Told = Pick<Tracing, 'keyCall' | 'attempted'>;

@@ -56,7 +56,7 @@ export async function openTracing(
     'host.name': hostname(),
   };
   return {
-    tracing: new Tracing({ sampleRatio, resource, sender }),
+    tracing: new Tracing({ sampleRatio, random: Math.random, resource, sender }),
     [Symbol.asyncDispose]: () => sender[Symbol.asyncDispose](),
   };
 }

@@ -2,8 +2,8 @@
  * Traces of calls, from the caller's context (https://www.w3.org/TR/trace-context/) through the engine to the key
  * service. This file is loaded where tracing is configured, and nowhere else.
  *
- * A call's span travels in an AsyncLocalStorage, so that neither engine nor providers know of it. A call that is not
- * sampled has none, and costs a look at its headers and the sampler's decision.
+ * A call's span travels in an AsyncLocalStorage, so that neither engine nor providers know of it. Whether a call is
+ * traced is decided before anything is made for it: one that is not costs a look at its headers and a random number.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import {
@@ -15,25 +15,25 @@ import {
   SpanStatusCode,
   trace,
 } from '@opentelemetry/api';
-import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import { ParentBasedSampler, TraceIdRatioBasedSampler, TracerProvider } from '@opentelemetry/sdk-trace';
+import { AlwaysOnSampler, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Reason } from '../base/errors.ts';
 import { isTenantId } from '../base/ids.ts';
 import type { EngineObserver } from '../operations/observer.ts';
+import { endAttributes, type KeyCall, type KeyCallEnd, keyCallAttributes } from './span-key-call.ts';
 import { attemptEvent, attribute, serverErrors } from './span-names.ts';
+import { type Headers, isSampled, parentOf } from './span-parent.ts';
 import type { SpanSender } from './span-sender.ts';
 
 export interface TracingOptions {
   /** The share of calls that are traced where their caller does not say, in [0, 1]. */
   readonly sampleRatio: number;
+  /** In [0, 1). */
+  readonly random: () => number;
   /** What every span says of the process. */
   readonly resource: Attributes;
   readonly sender: Pick<SpanSender, 'onStart' | 'onEnd' | 'forceFlush' | 'shutdown'>;
 }
-
-/** The headers of a call, by lower-case name. */
-export type Headers = (name: 'traceparent' | 'tracestate') => readonly string[];
 
 /** A method as spans name it. */
 interface MethodName {
@@ -52,77 +52,42 @@ interface Followed<O> {
   run<T>(step: () => T): T;
 }
 
-/** A call to a key service, retries included. */
-export interface KeyCall {
-  readonly tenant: string;
-  readonly provider: string;
-  readonly operation: string;
-  /** Host of the service; absent where it follows from the key alone, or there is none. */
-  readonly address?: string | undefined;
-  /** `background`: work that no caller waits for, which gets a trace of its own. */
-  readonly way: 'live' | 'background';
-}
-
-/** How a call to a key service, or one attempt at it, ended. */
-export interface KeyCallEnd {
-  readonly outcome: string;
-  readonly reason?: Reason | undefined;
-  readonly providerCode?: string | undefined;
-  readonly requestId?: string | undefined;
-}
-
 /** A span that steps run in. What outlives it, a socket or a timer, keeps only this of it. */
 interface Scope {
   span: Span | undefined;
 }
 
-/** Longest `tracestate` that is taken along: what everybody has to take (Trace Context, 3.3.1.5), in characters. */
-const maxTraceState = 512;
-
-const propagator = new W3CTraceContextPropagator();
-
-/** Gives the propagator headers that can be meant: one `traceparent`, and no more state than everybody takes. */
-const headerGetter = {
-  keys: () => propagator.fields(),
-  get(headers: Headers, name: string): string | undefined {
-    if (name === 'traceparent') {
-      const values = headers('traceparent');
-      return values.length === 1 ? values[0] : undefined;
-    }
-    const state = headers('tracestate').join(',');
-    return state.length > maxTraceState ? undefined : state;
-  },
-};
-
 export class Tracing {
   readonly #scopes = new AsyncLocalStorage<Scope | undefined>();
   readonly #tracer;
+  readonly #isChosen: () => boolean;
 
-  constructor({ sampleRatio, resource, sender }: TracingOptions) {
+  constructor({ sampleRatio, random, resource, sender }: TracingOptions) {
     const provider = new TracerProvider({
       resource: resourceFromAttributes(resource),
-      sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampleRatio) }),
+      sampler: new AlwaysOnSampler(),
       spanProcessors: [sender],
     });
+    this.#isChosen = () => random() < sampleRatio;
     this.#tracer = provider.getTracer('keyproxy');
   }
 
   /** Follows calls of applications, in the place of `observer`, which is told all the same. */
   calls<M extends MethodName, O extends CallEnds<M>>(observer: O): { begin(method: M, headers: Headers): Followed<O> } {
     const names = new Map<M, string>();
-    // Another call's span must not be taken for that of one which has none.
-    const unfollowed: Followed<O> = { observer, run: (step) => this.#scopes.run(undefined, step) };
+    const unfollowed: Followed<O> = { observer, run: (step) => this.#outside(step) };
     return {
       begin: (method, headers) => {
+        const parent = parentOf(headers);
+        if (!(parent === undefined ? this.#isChosen() : isSampled(parent))) return unfollowed;
         let name = names.get(method);
         if (name === undefined) {
           name = `${method.service}/${method.name}`;
           names.set(method, name);
         }
-        const parent = propagator.extract(ROOT_CONTEXT, headers, headerGetter);
         const attributes = { [attribute.rpcSystem]: 'grpc', [attribute.rpcMethod]: name };
-        const span = this.#tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
-        return span.isRecording() ? this.#followed(span, observer) : unfollowed;
+        const span = this.#tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent ?? ROOT_CONTEXT);
+        return this.#followed(span, observer);
       },
     };
   }
@@ -156,6 +121,7 @@ export class Tracing {
     const cause = this.#span;
     if (cause === undefined && call.way === 'live') return await run();
     const isBehind = call.way === 'background';
+    if (isBehind && !this.#isChosen()) return await this.#outside(run);
     const span = this.#tracer.startSpan(
       `${call.operation} ${call.provider}`,
       {
@@ -165,7 +131,6 @@ export class Tracing {
       },
       isBehind || cause === undefined ? ROOT_CONTEXT : trace.setSpan(ROOT_CONTEXT, cause),
     );
-    if (!span.isRecording()) return await this.#scopes.run(undefined, run);
     const scope: Scope = { span };
     const end = (how: KeyCallEnd) => {
       scope.span = undefined;
@@ -215,6 +180,11 @@ export class Tracing {
     return this.#scopes.getStore()?.span;
   }
 
+  /** Runs what is no part of any call that is traced, wherever it is begun. */
+  #outside<T>(step: () => T): T {
+    return this.#scopes.getStore() === undefined ? step() : this.#scopes.run(undefined, step);
+  }
+
   #followed<M, O extends CallEnds<M>>(span: Span, observer: O): Followed<O> {
     const scope: Scope = { span };
     const handled: O['handled'] = (method, code, seconds, reason) => {
@@ -239,22 +209,4 @@ export class Tracing {
 interface Flights<L> {
   has(key: string): boolean;
   join(key: string, work: () => Promise<L>, signal: AbortSignal): Promise<L>;
-}
-
-function keyCallAttributes({ tenant, provider, operation, address }: KeyCall): Attributes {
-  return {
-    [attribute.tenant]: tenant,
-    [attribute.provider]: provider,
-    [attribute.operation]: operation,
-    ...(address !== undefined && { [attribute.serverAddress]: address }),
-  };
-}
-
-function endAttributes({ outcome, reason, providerCode, requestId }: KeyCallEnd): Attributes {
-  return {
-    [attribute.outcome]: outcome,
-    ...(reason !== undefined && { [attribute.errorType]: reason }),
-    ...(providerCode !== undefined && { [attribute.providerCode]: providerCode }),
-    ...(requestId !== undefined && { [attribute.requestId]: requestId }),
-  };
 }

@@ -23,7 +23,7 @@ function providersAmong(modules: readonly string[]): string[] {
 }
 
 /** What a daemon needs whose calls are traced. OpenTelemetry’s interfaces come with prom-client. */
-const tracingCode = /\/src\/telemetry\/(?:tracing|span-[a-z]+)\.ts$|\/node_modules\/@opentelemetry\/(?!api\/)/;
+const tracingCode = /\/src\/telemetry\/(?:tracing|span-[a-z-]+)\.ts$|\/node_modules\/@opentelemetry\/(?!api\/)/;
 
 const request = { encryption_context: { purpose: 'orders' }, plaintext: Buffer.from('x') };
 

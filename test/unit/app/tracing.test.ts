@@ -9,7 +9,7 @@ import { guarded } from '../../../src/kms/guarded.ts';
 import { observed } from '../../../src/kms/observed.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import type { KeyCall, KeyCallEnd } from '../../../src/telemetry/tracing.ts';
+import type { KeyCall, KeyCallEnd } from '../../../src/telemetry/span-key-call.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { FakeKeyService } from '../../support/fake-key-service.ts';
 

@@ -5,7 +5,9 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { expect, test } from 'vitest';
 import { parseTenantId } from '../../../src/base/ids.ts';
 import type { EngineObserver } from '../../../src/operations/observer.ts';
-import { type Headers, type KeyCall, Tracing } from '../../../src/telemetry/tracing.ts';
+import type { KeyCall } from '../../../src/telemetry/span-key-call.ts';
+import type { Headers } from '../../../src/telemetry/span-parent.ts';
+import { Tracing } from '../../../src/telemetry/tracing.ts';
 
 const tenant = parseTenantId('acme');
 const method = { service: 'test.Service', name: 'Call' };
@@ -16,14 +18,14 @@ const from = (flags: string, state = ''): Headers => {
 };
 const sampled = from('01');
 
-function openScene(sampleRatio = 0) {
+function openScene(sampleRatio = 0, random = Math.random) {
   const ended: ReadableSpan[] = [];
   const told: unknown[][] = [];
   const sender = {
     ...{ onStart() {}, onEnd: (span: ReadableSpan) => ended.push(span) },
     ...{ forceFlush: async () => {}, shutdown: async () => {} },
   };
-  const tracing = new Tracing({ sampleRatio, resource: {}, sender });
+  const tracing = new Tracing({ sampleRatio, random, resource: {}, sender });
   const observer = { handled: (...all: unknown[]) => told.push(all) };
   const engine: EngineObserver = {
     ...{ cacheAsked: (...all) => told.push(all), dekGenerated() {}, failedOver() {} },
@@ -96,15 +98,22 @@ test.each([
   });
 });
 
-test('without a trace of the caller the ratio decides', () => {
-  for (const [ratio, count] of [
-    [0, 0],
-    [1, 50],
-  ] as const) {
-    const { calls, ended } = openScene(ratio);
-    for (let index = 0; index < 50; index++) calls.begin(method, () => []).observer.handled(method, 'OK', 0);
-    expect(ended).toHaveLength(count);
-  }
+test.each([
+  [0, 0],
+  [0.25, 25],
+  [1, 100],
+])('without a trace of the caller a ratio of %d decides', (ratio, count) => {
+  let drawn = 0;
+  const { calls, ended } = openScene(ratio, () => (drawn++ % 100) / 100);
+  for (let index = 0; index < 100; index++) calls.begin(method, () => []).observer.handled(method, 'OK', 0);
+  expect(ended).toHaveLength(count);
+  expect(new Set(ended.map((span) => span.spanContext().traceId)).size).toBe(count);
+});
+
+test.each(['00', '02', 'fe'])('a caller who does not sample, with flags %s, starts no trace at any ratio', (flags) => {
+  const { calls, ended } = openScene(1);
+  calls.begin(method, from(flags)).observer.handled(method, 'OK', 0);
+  expect(ended).toEqual([]);
 });
 
 test('two traceparents are none', () => {
