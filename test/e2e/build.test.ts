@@ -8,10 +8,14 @@ import { buildKeyproxy } from '../../build.ts';
 import { version } from '../../src/app/version.ts';
 import { connect } from '../support/client.ts';
 import { startDaemon, temporaryFolder } from '../support/daemon.ts';
+import { startCollector } from '../support/otlp-collector.ts';
 
-/** Packages that only those who use their provider may have to read. */
+/**
+ * Packages that only those who use their provider, or traces, may have to read. OpenTelemetry's interfaces come with
+ * prom-client.
+ */
 const vendors =
-  /node_modules\/(?:@(?:aws-sdk|aws-crypto|smithy|aws|azure|azure-rest|typespec|google-cloud)|google-gax|google-auth-library)\//;
+  /node_modules\/(?:@(?:aws-sdk|aws-crypto|smithy|aws|azure|azure-rest|typespec|google-cloud)|google-gax|google-auth-library|@opentelemetry\/(?!api\/)[a-z-]+)\//;
 const root = resolve(import.meta.dirname, '../..');
 
 /** Every output that the one with this entry point loads at once, itself included. */
@@ -48,8 +52,8 @@ describe('the built program', () => {
 
   afterAll(() => folder[Symbol.asyncDispose]());
 
-  test.each(['src/main.ts', 'src/cli/serve.ts', 'src/cli/validate.ts'])(
-    'reads no code of a vendor for %s before a tenant needs it',
+  test.each(['src/main.ts', 'src/cli/serve.ts', 'src/app/run-data-plane.ts', 'src/cli/validate.ts'])(
+    'reads no code of a vendor for %s before somebody needs it',
     (entryPoint) => {
       const outputs = loadedWith(metafile, entryPoint);
       expect(outputs.length).toBeGreaterThan(0);
@@ -67,6 +71,11 @@ describe('the built program', () => {
     expect(outputs.map((name) => basename(name))).not.toContain('keyproxy.js');
   });
 
+  test('has what traces need in chunks that are loaded for them', () => {
+    const outputs = loadedWith(metafile, 'src/telemetry/tracing.ts');
+    expect(vendorInputs(metafile, outputs).some((name) => name.includes('@opentelemetry/sdk-trace/'))).toBe(true);
+  });
+
   test.each(['aws', 'azure', 'gcp', 'vault', 'local'])('can load its code for %s', async (provider) => {
     const entryPoint = `src/kms/${provider}/open.ts`;
     const chunk = Object.keys(metafile.outputs).find((name) => metafile.outputs[name]?.entryPoint === entryPoint);
@@ -81,13 +90,18 @@ describe('the built program', () => {
     expect(stdout).toBe(`keyproxy ${version}\n`);
   });
 
-  test('serves a round trip in development mode', async () => {
-    await using daemon = await startDaemon({ program, hardening: 'by itself' });
+  test('serves a round trip in development mode, and can trace it', async () => {
+    await using collector = await startCollector();
+    const env = { KEYPROXY_TRACING_ENDPOINT: collector.endpoint, KEYPROXY_TRACING_SAMPLE_RATIO: '1' };
+    await using daemon = await startDaemon({ program, env, hardening: 'by itself' });
     using client = connect(daemon.socket);
     const plaintext = Buffer.from('{"order":17}');
     const request = { tenant_id: 'demo', encryption_context: { purpose: 'orders' } };
     const { ciphertext } = await client.call<{ ciphertext: Buffer }>('Encrypt', { ...request, plaintext });
     const opened = await client.call<{ plaintext: Buffer }>('Decrypt', { ...request, ciphertext });
     expect(opened.plaintext).toEqual(plaintext);
+    expect(await daemon.stop()).toBe(0);
+    const served = collector.spans.filter(({ kind }) => kind === 'server').map(({ name }) => name);
+    expect(served).toEqual(['keyproxy.v1.KeyProxy/Encrypt', 'keyproxy.v1.KeyProxy/Decrypt']);
   });
 });
