@@ -5,7 +5,7 @@
 import type { ProblemCollector } from './problem.ts';
 import { environmentFile } from './read.ts';
 import { nearestName } from './spelling.ts';
-import { emptyMap, type MapTree, type Position, type Tree } from './tree.ts';
+import { emptyMap, type MapTree, type Tree, written } from './tree.ts';
 
 /** One variable and the key that it stands for. */
 export interface Override {
@@ -164,32 +164,31 @@ function putListener(
   listener: 'unix' | 'tcp',
   given: { field: ListenOverride['field']; value: Tree; variable: string; collector: ProblemCollector },
 ): void {
-  const { field, variable, collector } = given;
-  const items = listenItems(root, given.value.at);
+  const { field, value, variable, collector } = given;
+  const items = listenersOf(root);
   if (items === undefined) return;
   const same = items.filter((item) => item.kind === 'map').filter((item) => item.entries.has(listener));
   const [only] = same;
+  const refuse = (message: string) => collector.problem({ file: environmentFile, line: 0, path: variable, message });
   if (same.length > 1) {
-    const message = `is ambiguous: the file has ${same.length} ${listener} listeners; change the file instead`;
-    collector.problem({ file: environmentFile, line: 0, path: variable, message });
+    refuse(`is ambiguous: the file has ${same.length} ${listener} listeners; change the file instead`);
   } else if (only !== undefined) {
-    only.entries.set(field, { at: given.value.at, value: given.value });
+    only.entries.set(field, { at: value.at, value });
   } else if (field !== listener) {
-    const message = `there is no ${listener} listener for it; name one in the file, or by KEYPROXY_LISTEN_${listener.toUpperCase()}`;
-    collector.problem({ file: environmentFile, line: 0, path: variable, message });
+    const name = `KEYPROXY_LISTEN_${listener.toUpperCase()}`;
+    refuse(`there is no ${listener} listener for it; name one in the file, or by ${name}`);
   } else {
-    const added = emptyMap(given.value.at);
-    added.entries.set(listener, { at: given.value.at, value: given.value });
-    items.push(added);
+    const added = emptyMap(value.at);
+    added.entries.set(listener, { at: value.at, value });
+    // A variable alone stands in the default's place.
+    const at = written(root, 'listen')?.at ?? value.at;
+    root.entries.set('listen', { at, value: { kind: 'list', at, items: [...items, added] } });
   }
 }
 
-/** The file's listeners; an absent list is made, so that a variable alone stands in the default's place. */
-function listenItems(root: MapTree, at: Position): Tree[] | undefined {
-  const present = root.entries.get('listen')?.value;
-  if (present?.kind === 'list') return present.items;
-  if (present !== undefined && !(present.kind === 'scalar' && present.value === null)) return undefined;
-  const items: Tree[] = [];
-  root.entries.set('listen', { at, value: { kind: 'list', at, items } });
-  return items;
+/** The file's listeners; undefined where it has something else there, whose own problem tells so. */
+function listenersOf(root: MapTree): readonly Tree[] | undefined {
+  const present = written(root, 'listen')?.value;
+  if (present === undefined) return [];
+  return present.kind === 'list' ? present.items : undefined;
 }

@@ -1,6 +1,6 @@
 /** The daemon as an injected container starts it: these arguments, these variables, and folders where its mounts are. */
 import { spawn } from 'node:child_process';
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { decide } from '../../src/injector/inject.ts';
@@ -39,11 +39,11 @@ test('the container of an injected pod serves its tenants, and those alone, on a
   const places = container.volumeMounts.map(({ name, mountPath }) => [mountPath, join(folder.path, name)] as const);
   for (const [, place] of places) await mkdir(place);
   const here = (value: string) => places.reduce((text, [path, place]) => text.replace(path, place), value);
-  for (const id of ['acme', 'globex']) {
-    const file = join(here('/etc/keyproxy/tenants'), `${id}.yaml`);
+  const fileOf = (id: string) => join(here('/etc/keyproxy/tenants'), `${id}.yaml`);
+  for (const id of ['globex', 'acme']) {
     const { arn } = aws.createKey({ region: 'us-east-1' });
     const key = `{ provider: aws_kms, aws_kms: { key_arn: "${arn}" } }`;
-    await writeFile(file, `{ customer: ${id}, tenant_id: ${id}, encryption: ${key} }\n`);
+    await writeFile(fileOf(id), `{ customer: ${id}, tenant_id: ${id}, encryption: ${key} }\n`);
   }
 
   const { accessKeyId, secretAccessKey } = aws.platform;
@@ -85,11 +85,28 @@ test('the container of an injected pod serves its tenants, and those alone, on a
     expect(plaintext).toEqual(secret);
     expect((await client.error('Encrypt', { tenant_id: 'globex', plaintext: secret })).details).toMatch(/tenant/);
     expect(output).toContain('the process is hardened');
+
+    // A change of the ConfigMap reaches the tenants that are served, and brings no others.
+    for (const id of ['globex', 'acme']) await appendFile(fileOf(id), '# changed\n');
+    await until(
+      () => output.includes('tenants were reloaded'),
+      () => output,
+    );
+    expect(output).toMatch(/"changed":\["acme"\].*tenants were reloaded/);
+    expect((await client.error('Encrypt', { tenant_id: 'globex', plaintext: secret })).details).toMatch(/tenant/);
   } finally {
     child.kill('SIGTERM');
     expect(await ended, output).toBe(0);
   }
 });
+
+async function until(condition: () => boolean, output: () => string): Promise<void> {
+  const deadline = Date.now() + 30_000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`it did not come to pass in time:\n${output()}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
 
 async function untilReady(url: string, exitCode: () => number | null, output: () => string): Promise<void> {
   const deadline = Date.now() + 30_000;

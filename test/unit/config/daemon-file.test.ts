@@ -306,6 +306,48 @@ describe('environment variables', () => {
     expect(refused(twice, { KEYPROXY_LISTEN_UNIX: '/c' })).toMatch(/^environment: KEYPROXY_LISTEN_UNIX: is ambiguous/);
   });
 
+  test('are enough for a sidecar: the mode of its socket, anonymous callers, the tenants that are served', () => {
+    const config = accepted('', {
+      KEYPROXY_LISTEN_UNIX: '/run/keyproxy/keyproxy.sock',
+      KEYPROXY_LISTEN_UNIX_MODE: '0666',
+      KEYPROXY_LISTEN_TCP: '127.0.0.1:50051',
+      KEYPROXY_LISTEN_TCP_IDENTITY: 'insecure_loopback',
+      KEYPROXY_ALLOW_ANONYMOUS: 'true',
+      KEYPROXY_TENANTS_DIRECTORY: '/etc/keyproxy/tenants',
+      KEYPROXY_TENANTS: 'acme, globex',
+    });
+    expect(config.listen).toMatchObject([
+      { kind: 'unix', path: '/run/keyproxy/keyproxy.sock', mode: 0o666, identity: ['socket'] },
+      { kind: 'tcp', host: '127.0.0.1', port: 50_051, identity: ['insecure_loopback'] },
+    ]);
+    expect(config.tenants).toEqual({ kind: 'directory', path: '/etc/keyproxy/tenants', only: ['acme', 'globex'] });
+    expect(config.policy).toEqual({
+      kind: 'rules',
+      rules: [{ callers: ['socket', 'anonymous'], tenants: ['*'], operations: ['*'] }],
+    });
+  });
+
+  test.each([
+    [{ KEYPROXY_TENANTS: 'acme,,globex' }, /KEYPROXY_TENANTS: must be 1 to 128 characters/],
+    [{ KEYPROXY_ALLOW_ANONYMOUS: 'yes' }, /KEYPROXY_ALLOW_ANONYMOUS: must be true or false/],
+    [
+      { KEYPROXY_LISTEN_UNIX: '/s', KEYPROXY_LISTEN_UNIX_MODE: '0999' },
+      /KEYPROXY_LISTEN_UNIX_MODE: must be three octal/,
+    ],
+    [
+      { KEYPROXY_LISTEN_UNIX_MODE: '0666' },
+      /no unix listener for it; name one in the file, or by KEYPROXY_LISTEN_UNIX$/,
+    ],
+    [{ KEYPROXY_LISTEN_TCP_IDENTITY: 'token' }, /no tcp listener for it; .* KEYPROXY_LISTEN_TCP$/],
+    [{ KEYPROXY_ALLOW_ANONYMOUS: 'true', KEYPROXY_POLICY: '/p' }, /does not go with a policy/],
+    [
+      { KEYPROXY_LISTEN_TCP: '127.0.0.1:1', KEYPROXY_LISTEN_TCP_IDENTITY: 'insecure_loopback' },
+      /policy: is missing; without a policy callers by insecure_loopback may do nothing/,
+    ],
+  ])('that do not fit are refused: %j', (env, message) => {
+    expect(refused(directory, env)).toMatch(message);
+  });
+
   test('are a problem where somebody means to set a policy', () => {
     expect(refused(directory, { KEYPROXY_POLICY_FILE: '/p' })).toMatch(
       /KEYPROXY_POLICY_FILE: is unknown; the policy is/,
