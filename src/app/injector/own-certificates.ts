@@ -9,7 +9,7 @@ import type { ApiServer } from './api-server.ts';
 import type { Issued } from './authority.ts';
 import { readSecret, writeSecret } from './kept-secret.ts';
 import { authoritiesOf, planned } from './key-ring.ts';
-import { completeBundle, readBundle, trusts } from './trust-bundle.ts';
+import { completeBundle, readBundle, type TrustBundle, trusts } from './trust-bundle.ts';
 
 export interface OwnCertificatesOptions {
   readonly api: ApiServer;
@@ -41,6 +41,8 @@ export class OwnCertificates implements AsyncDisposable {
   readonly #options: OwnCertificatesOptions;
   readonly #hosts: readonly string[];
   #served: string | undefined;
+  /** The bundle as the look before has seen it: every API server has heard of that one by now. */
+  #before: TrustBundle | undefined;
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
   #stopped = false;
@@ -95,8 +97,9 @@ export class OwnCertificates implements AsyncDisposable {
     }
     const ring = plan?.ring ?? read.ring;
     if (ring === undefined) return 'overtaken';
-    const wasTrusted = isTrusted(ring.current.cert);
     if (!(await completeBundle(api, bundle, { wanted: authoritiesOf(ring), now }))) return 'overtaken';
+    const wasTrusted = this.#before !== undefined && trusts(this.#before, ring.current.cert);
+    this.#before = bundle;
     if (ring.leaf.cert === this.#served || this.#stopped) return 'done';
     if (!wasTrusted && this.#served !== undefined) return 'waiting';
     this.#served = ring.leaf.cert;

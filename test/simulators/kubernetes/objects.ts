@@ -92,6 +92,10 @@ export class Objects {
     return this.#keep(key, next as KubernetesObject, before);
   }
 
+  delete(key: string): void {
+    if (!this.#objects.delete(key)) throw new ApiFailure(404, 'NotFound', `${key} not found`);
+  }
+
   #keep(key: string, object: KubernetesObject, before: KubernetesObject | undefined): KubernetesObject {
     this.#validate(object, before);
     this.#version += 1;

@@ -1,11 +1,15 @@
 import { X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { issueLeaf } from '../../../src/app/injector/authority.ts';
+import { readSecret, writeSecret } from '../../../src/app/injector/kept-secret.ts';
+import { completeBundle, readBundle } from '../../../src/app/injector/trust-bundle.ts';
 import { InjectorWorld, oldAuthority, serviceHost } from '../../support/injector-world.ts';
 import { podShapes } from '../../support/pod-shapes.ts';
 
 const dayMs = 86_400_000;
-const pace = { lookMs: 40, settleMs: 300 };
+const pace = { lookMs: 100, settleMs: 300 };
+/** How late the API server hears of a change: within the time between two looks. */
+const lagMs = 60;
 const pod = podShapes[0]?.pod ?? {};
 const authorities = (pem: string) => pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
 const sameCert = (a: string, b: string) =>
@@ -20,7 +24,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 /** Creates pods one after the other until it is told to end; what failed is in the answer. */
-function creating(world: InjectorWorld, lagMs: number) {
+function creating(world: InjectorWorld) {
   const admission = world.admission(lagMs);
   const [failures, counts]: [unknown[], { admitted: number }] = [[], { admitted: 0 }];
   let isOver = false;
@@ -47,7 +51,9 @@ function creating(world: InjectorWorld, lagMs: number) {
 
 test('replicas that start at once agree on one authority, and the API server trusts both', async () => {
   await using world = await InjectorWorld.start();
-  const [one, two, three] = await Promise.all([world.replica(pace), world.replica(pace), world.replica(pace)]);
+  // Nobody looks a second time, so what they serve is what they have agreed on at once.
+  const once = { ...pace, lookMs: 600_000 };
+  const [one, two, three] = await Promise.all([world.replica(once), world.replica(once), world.replica(once)]);
   expect(new Set([one, two, three].map(({ leaf }) => leaf().cert)).size).toBe(1);
   expect(authorities(world.bundle())).toHaveLength(1);
   expect(sameCert(world.bundle(), world.kept('ca.crt') ?? '')).toBe(true);
@@ -56,6 +62,38 @@ test('replicas that start at once agree on one authority, and the API server tru
   // One was first; the others were told so and took what it had made.
   const writes = world.kubernetes.served.filter(({ method, status }) => method === 'POST' && status === 201);
   expect(writes).toHaveLength(1);
+});
+
+test.each(['absent', 'there'])(
+  'of two who have read the same Secret, %s, the one who writes second is told so',
+  async (state) => {
+    await using world = await InjectorWorld.start();
+    if (state === 'there') world.keep({});
+    using api = world.api();
+    const place = { namespace: 'keyproxy', name: 'keyproxy-injector-tls' };
+    const read = await readSecret(api, place);
+    const ring = async () => {
+      const current = await oldAuthority(0);
+      return { current, leaf: await issueLeaf(current, { hosts: [serviceHost], now: Date.now() }) };
+    };
+    const [first, second] = [await ring(), await ring()];
+    expect(await writeSecret(api, place, { read, ring: first })).toBe(true);
+    expect(await writeSecret(api, place, { read, ring: second })).toBe(false);
+    expect((await readSecret(api, place)).ring).toEqual(first);
+  },
+);
+
+test('of two who have read the same bundle, the one who completes it second is told so', async () => {
+  await using world = await InjectorWorld.start();
+  using api = world.api();
+  const bundle = await readBundle(api, 'keyproxy-injector');
+  const [first, second] = [await oldAuthority(0), await oldAuthority(0)];
+  const now = Date.now();
+  expect(await completeBundle(api, bundle, { wanted: [first.cert], now })).toBe(true);
+  expect(await completeBundle(api, bundle, { wanted: [second.cert], now })).toBe(false);
+  const again = await readBundle(api, 'keyproxy-injector');
+  expect(await completeBundle(api, again, { wanted: [second.cert], now })).toBe(true);
+  expect(authorities(world.bundle())).toHaveLength(2);
 });
 
 test('an authority that is old is replaced under load by two replicas, and no review fails', async () => {
@@ -67,7 +105,7 @@ test('an authority that is old is replaced under load by two replicas, and no re
   });
   world.keep({ 'ca.crt': old.cert, 'ca.key': old.key, 'tls.crt': leaf.cert, 'tls.key': leaf.key });
   const replicas = await Promise.all([world.replica(pace), world.replica(pace)]);
-  const load = creating(world, 25);
+  const load = creating(world);
   await until(() => replicas.every((replica) => replica.leaf().cert !== leaf.cert));
   const before = load.counts.admitted;
   await until(() => load.counts.admitted > before + 10);
@@ -85,6 +123,19 @@ test('an authority that is old is replaced under load by two replicas, and no re
   expect(Object.values(world.kubernetes.secrets.get('keyproxy/keyproxy-injector-tls')['data'] as object)).not.toContain(
     old.key.toString('base64'),
   );
+});
+
+test('a Secret that somebody deletes under load is made anew, and no review fails', async () => {
+  await using world = await InjectorWorld.start();
+  const replicas = [await world.replica(pace), await world.replica(pace)];
+  const [before] = replicas.map((replica) => replica.leaf().cert);
+  const load = creating(world);
+  world.kubernetes.secrets.delete('keyproxy/keyproxy-injector-tls');
+  await until(() => replicas.every((replica) => replica.leaf().cert !== before));
+  const admitted = load.counts.admitted;
+  await until(() => load.counts.admitted > admitted + 10);
+  expect(await load.end()).toEqual([]);
+  expect(new Set(replicas.map((replica) => replica.leaf().cert)).size).toBe(1);
 });
 
 test('a certificate that is old, or has ended, is replaced under the same authority', async () => {
