@@ -2,7 +2,7 @@
 import type { DaemonConfig } from '../config/daemon-file.ts';
 import { type ConfigProblem, describeProblem } from '../config/problem.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
-import { type DataPlane, startDataPlane } from './serve.ts';
+import { type DataPlane, type Offer, startDataPlane } from './serve.ts';
 import { logProblems, openTenantFeed } from './tenant-source.ts';
 import { version } from './version.ts';
 
@@ -10,6 +10,8 @@ export interface RunOptions {
   readonly config: DaemonConfig;
   readonly warnings: readonly ConfigProblem[];
   readonly isDevelopment: boolean;
+  /** What is offered; what applications call, where nothing is given. */
+  readonly offer?: Offer;
   /** Called once calls are welcome. */
   readonly onServing: () => void;
   /** Resolves with the name of the signal that ends it. */
@@ -28,7 +30,7 @@ export async function runDataPlane(options: RunOptions): Promise<void> {
   }
   const ending = options.untilSignal();
   const feed = await openTenantFeed(config);
-  const plane = await startDataPlane(config, log);
+  const plane = await startDataPlane(config, log, options.offer);
   try {
     await using _watch = feed.attach(plane, log);
     plane.open();

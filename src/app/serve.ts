@@ -34,7 +34,7 @@ import { Identities } from './identities.ts';
 import { KeyServices } from './key-services.ts';
 import { asStartupError, bindListener, bracketed } from './listeners.ts';
 import { PolicyInForce } from './policy.ts';
-import { openState, refusalFileOf, warmStartOf } from './state.ts';
+import { type KeptState, openState, refusalFileOf, warmStartOf } from './state.ts';
 import { TenantSet } from './tenants.ts';
 import { openTracing, withTracing } from './tracing.ts';
 import { version } from './version.ts';
@@ -54,11 +54,48 @@ export interface DataPlane {
   drain(): Promise<void>;
 }
 
+/** What a plane runs on, for what it offers. */
+export interface PlaneParts {
+  readonly engine: Engine;
+  /** Put around each verb. */
+  readonly around?: ServiceOptions['around'];
+  readonly config: DaemonConfig;
+  readonly health: Health;
+  readonly cache: KeyCache<TenantKey>;
+  /** What an earlier process left, where the configuration names a folder for it. */
+  readonly state: KeptState | undefined;
+  readonly log: Log;
+}
+
+/** What a plane offers on its listeners. */
+export interface Offered extends AsyncDisposable {
+  readonly methods: readonly Method[];
+  /** Tenants are there: calls are welcome. */
+  open(): void;
+  /** A tenant is served as a new file says. */
+  served(): void;
+}
+
+/** Makes what is offered. Throws a StartupError where it cannot be. */
+export type Offer = (parts: PlaneParts) => Promise<Offered>;
+
+/** Builds what applications call. */
+export const offerToApplications: Offer = async ({ engine, around, config, health }) => ({
+  methods: allMethods({ engine, around }, config, health),
+  open() {},
+  served() {},
+  async [Symbol.asyncDispose]() {},
+});
+
 /**
  * Builds, binds and serves. Throws a ConfigError where the policy cannot be used, a StartupError where an address or the folder of its state cannot be had; nothing is
  * left behind then.
  */
-export async function startDataPlane(config: DaemonConfig, log: Log): Promise<DataPlane> {
+export async function startDataPlane(
+  config: DaemonConfig,
+  log: Log,
+  offer: Offer = offerToApplications,
+): Promise<DataPlane> {
   await using stack = new AsyncDisposableStack();
   const clock = systemClock;
   const random = Math.random;
@@ -119,8 +156,12 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
       ...{ environment: config.environment, segregation: config.segregation },
       onChange(tenant, change) {
         showState(tenant, change === 'served');
-        if (change === 'served') warmStart?.served(tenant);
-        else refusalFile?.changed();
+        if (change === 'removed') {
+          refusalFile?.changed();
+          return;
+        }
+        warmStart?.served(tenant);
+        offered.served();
       },
       onKeyChange(change) {
         showState(change.tenant, true);
@@ -133,7 +174,8 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
   const warmStart =
     state && stack.use(warmStartOf({ folder: state.folder, clock, random, registry, cache, keys }, log));
   const health = new Health([keyproxyService]);
-  const methods = allMethods({ engine, around }, config, health);
+  const offered = stack.use(await offer({ engine, around, config, health, cache, state, log }));
+  const { methods } = offered;
   stack.use(await bindHttp(config, metrics, health));
   const listeners: Listener[] = [];
   for (const entry of config.listen) {
@@ -149,6 +191,7 @@ export async function startDataPlane(config: DaemonConfig, log: Log): Promise<Da
     open() {
       health.serving = true;
       warmStart?.start();
+      offered.open();
     },
     async drain() {
       health.serving = false;

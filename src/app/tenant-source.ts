@@ -1,6 +1,7 @@
 /** Feeds tenants to the data plane: once at the start, and from then on whenever their files change. */
 import type { TenantId } from '../base/ids.ts';
 import type { DaemonConfig } from '../config/daemon-file.ts';
+import type { TenantFileOptions } from '../config/key-block.ts';
 import type { TenantChange } from '../config/last-good.ts';
 import { ConfigError, type ConfigProblem, describeProblem } from '../config/problem.ts';
 import { loadTenantDirectory } from '../config/tenant-directory.ts';
@@ -9,6 +10,7 @@ import { watchTenantDirectory } from '../config/watch.ts';
 import type { Log } from '../telemetry/log.ts';
 import { ensureDevelopmentKeys } from './development.ts';
 import type { DataPlane } from './serve.ts';
+import { openTenantFile } from './tenant-file-feed.ts';
 
 /** Where tenants come from, before anything is served. */
 export interface TenantFeed {
@@ -37,6 +39,7 @@ export async function openTenantFeed(config: DaemonConfig): Promise<TenantFeed> 
     };
   }
   const options = { allowLocal: config.allowLocal, trustedEndpoints: config.trustedEndpoints };
+  if (source.kind === 'file') return await oneTenant(source.path, options);
   const initial = await loadTenantDirectory(source.path, options);
   if (initial.problems.length > 0 && initial.tenants.size === 0) throw new ConfigError(initial.problems);
   const { only } = source;
@@ -65,6 +68,24 @@ function warnOfAbsent(
 ): void {
   const tenants = (source.only ?? []).filter((id) => !source.found.has(id));
   if (tenants.length > 0) log.warn({ tenants, folder: source.path }, 'tenants that are to be served have no file');
+}
+
+async function oneTenant(path: string, options: TenantFileOptions): Promise<TenantFeed> {
+  const file = await openTenantFile(path, options);
+  return {
+    problems: [],
+    attach(plane, log) {
+      plane.tenants.put(file.config);
+      const watch = file.watch((change) => {
+        const outcome = change.kind === 'changed' ? 'ok' : 'bad';
+        if (change.kind === 'changed') plane.tenants.put(change.config);
+        plane.metrics.configReloads.inc({ outcome });
+        if (change.kind === 'bad') logProblems(change.problems, log);
+        else log.info({ changed: [change.config.tenantId], removed: [], tenants: 1 }, 'tenants were reloaded');
+      });
+      return { [Symbol.asyncDispose]: async () => watch[Symbol.dispose]() };
+    },
+  };
 }
 
 function apply(change: TenantChange, plane: DataPlane, log: Log): void {

@@ -42,7 +42,7 @@ function addressesOf({ listen }: DaemonConfig): string[] {
 }
 
 function tenantsOf({ tenants }: DaemonConfig): { names: string; example: string } {
-  if (tenants.kind === 'directory') return { names: `the files of ${tenants.path}`, example: 'TENANT' };
+  if (tenants.kind !== 'embedded') return { names: `the files of ${tenants.path}`, example: 'TENANT' };
   const ids = tenants.tenants.map(({ tenantId }) => tenantId);
   return { names: ids.join(', '), example: ids[0] ?? 'TENANT' };
 }

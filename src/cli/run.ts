@@ -7,6 +7,7 @@ import { type Command, exitCodes, type Terminal, UsageError } from './exit.ts';
 /** Commands by name; each is loaded only when it is asked for. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serve,
+  'kms-plugin': async () => (await import('./kms-plugin.ts')).kmsPlugin,
   validate: async () => (await import('./validate.ts')).validate,
   access: async () => (await import('./access.ts')).access,
   audit: async () => (await import('./audit.ts')).audit,
@@ -19,6 +20,8 @@ const usage = `usage: keyproxy COMMAND
   serve --config FILE    serve applications as FILE says
   serve --from-env       serve them as the variables KEYPROXY_… say
   serve --dev            try keyproxy with a key of its own; not for production
+  kms-plugin --config FILE
+                         keep a Kubernetes cluster's secrets under a customer's key
   validate FILE…         check tenant files, and the keys they name unless --offline is given
   access test CALLER TENANT OPERATION
                          tell what the policy allows, and by which rule

@@ -58,7 +58,8 @@ export async function serve(args: readonly string[], terminal: HardenedTerminal)
   return exitCodes.ok;
 }
 
-async function hardenProcess(
+/** Hardens the process of a plane, and says how it stands. Does not return where the process is replaced. */
+export async function hardenProcess(
   { process, compiled }: HardenedTerminal,
   config: DaemonConfig,
   isWanted: boolean,

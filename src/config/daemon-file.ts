@@ -31,6 +31,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export type TenantSource =
   /** A folder of tenant files, which is watched; absolute. With `only`, its other tenants are not served. */
   | { readonly kind: 'directory'; readonly path: string; readonly only?: readonly TenantId[] }
+  /** One tenant's file, which is watched; absolute. Its tenant stays the same. */
+  | { readonly kind: 'file'; readonly path: string }
   /** Built in, for development. */
   | { readonly kind: 'embedded'; readonly tenants: readonly TenantConfig[] };
 
@@ -345,12 +347,17 @@ function daemonConfig(
       ...(read.identity.token !== undefined && { token: tokenIdentity(read.identity.token, absolute) }),
       ...(read.identity.mtls !== undefined && { mtls: mutualTlsConfig(read.identity.mtls, absolute) }),
     },
-    authorities: {
-      ...(read.aws.sts_endpoint !== undefined && { awsSts: read.aws.sts_endpoint }),
-      ...(read.azure.authority_host !== undefined && { azure: read.azure.authority_host }),
-      ...(read.gcp.oauth2_endpoint !== undefined && { gcpOauth2: read.gcp.oauth2_endpoint }),
-      ...(read.gcp.sts_endpoint !== undefined && { gcpSts: read.gcp.sts_endpoint }),
-      ...(read.gcp.iam_endpoint !== undefined && { gcpIam: read.gcp.iam_endpoint }),
-    },
+    authorities: authoritiesOf(read),
+  };
+}
+
+/** Where credentials come from, as the sections of the clouds say. */
+export function authoritiesOf({ aws, azure, gcp }: Pick<DaemonValues, 'aws' | 'azure' | 'gcp'>): Authorities {
+  return {
+    ...(aws.sts_endpoint !== undefined && { awsSts: aws.sts_endpoint }),
+    ...(azure.authority_host !== undefined && { azure: azure.authority_host }),
+    ...(gcp.oauth2_endpoint !== undefined && { gcpOauth2: gcp.oauth2_endpoint }),
+    ...(gcp.sts_endpoint !== undefined && { gcpSts: gcp.sts_endpoint }),
+    ...(gcp.iam_endpoint !== undefined && { gcpIam: gcp.iam_endpoint }),
   };
 }

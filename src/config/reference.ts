@@ -2,6 +2,7 @@
 import { daemonFields } from './daemon-file.ts';
 import { overrides } from './environment.ts';
 import { injectorFields } from './injector-file.ts';
+import { kmsPluginFields } from './kms-plugin-file.ts';
 import type { Fields } from './shape.ts';
 import { tenantFields } from './tenant-file.ts';
 
@@ -12,6 +13,7 @@ export function configurationTables(): string {
     titled("Keys of the daemon's file", keyTable(daemonFields)),
     titled("Keys of a tenant's file", keyTable(tenant)),
     titled("Keys of the injector's file", keyTable(injectorFields)),
+    titled("Keys of the KMS plugin's file", keyTable(kmsPluginFields)),
     titled(
       'Environment variables of the daemon',
       table(

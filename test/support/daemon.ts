@@ -10,7 +10,11 @@ import { compileCache } from './compile-cache.ts';
 const mainFile = resolve(import.meta.dirname, '../../src/main.ts');
 
 export interface DaemonOptions {
-  /** Arguments after `serve`; `--dev` where none are given. */
+  /** The command; `serve` where none is given. */
+  readonly command?: 'serve' | 'kms-plugin';
+  /** Where its HTTP endpoint is, by its file; a free port, told to it by its environment, where none is given. */
+  readonly httpPort?: number;
+  /** Arguments after the command; `--dev` where none are given. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** The program's file; the source where none is given. */
@@ -89,11 +93,11 @@ export function runKeyproxy(
 export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
   const own = options.cwd === undefined ? await temporaryFolder() : undefined;
   const cwd = options.cwd ?? own?.path ?? '.';
-  const [tcpPort, httpPort] = [await freePort(), await freePort()];
-  const { hardening = 'at start', program = mainFile, args = ['--dev'] } = options;
+  const [tcpPort, httpPort] = [await freePort(), options.httpPort ?? (await freePort())];
+  const { hardening = 'at start', program = mainFile, args = ['--dev'], command = 'serve' } = options;
   const flags = hardening === 'at start' ? flagsFor(cwd) : [];
   const more = hardening === 'none' ? ['--no-hardening'] : [];
-  const child = spawn(process.execPath, [...flags, program, 'serve', ...args, ...more], {
+  const child = spawn(process.execPath, [...flags, program, command, ...args, ...more], {
     cwd,
     env: {
       ...process.env,

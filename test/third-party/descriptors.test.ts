@@ -22,7 +22,10 @@ describe.skipIf(folder === undefined)('proto/descriptors.binpb', () => {
   it('is byte for byte what the compiler makes of every proto file and what it imports', async () => {
     await using place = await temporaryFolder();
     const made = join(place.path, 'made.binpb');
-    const files = await Array.fromAsync(glob('**/*.proto', { cwd: proto }));
+    // Kubernetes' own contract is served by `keyproxy kms-plugin`, which offers no reflection.
+    const files = (await Array.fromAsync(glob('**/*.proto', { cwd: proto }))).filter(
+      (file) => !/^k8s\.io\//.test(file),
+    );
     expect(files.length).toBeGreaterThanOrEqual(6);
     const args = ['-m', 'grpc_tools.protoc', '-I', '.', '--include_imports', `--descriptor_set_out=${made}`, ...files];
     const { code, stderr } = await run(join(folder ?? '', 'bin/python'), args, { cwd: proto });

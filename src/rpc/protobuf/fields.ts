@@ -94,6 +94,28 @@ const mapKind: Kind<ReadonlyMap<string, string>> = {
   },
 };
 
+const entryOfBytesMap = new Message({ key: { number: 1, kind: stringKind }, value: { number: 2, kind: bytesKind } });
+
+const bytesMapKind: Kind<ReadonlyMap<string, Buffer>> = {
+  wireType: wireTypes.length,
+  absent: () => new Map(),
+  read(reader, sofar) {
+    const { key, value } = entryOfBytesMap.read(reader.nested());
+    if (sofar.has(key)) malformed('a map has the same key twice');
+    // The map is the one that `absent` made for this very message.
+    (sofar as Map<string, Buffer>).set(key, value);
+    return sofar;
+  },
+  size(value, tagSize) {
+    let size = 0;
+    for (const [key, bytes] of value) size += entryOfBytesMap.kind.size({ key, value: bytes }, tagSize);
+    return size;
+  },
+  write(writer, tag, value) {
+    for (const [key, bytes] of value) entryOfBytesMap.kind.write(writer, tag, { key, value: bytes });
+  },
+};
+
 function repeatedKind<T>(item: Kind<T | undefined>): Kind<readonly T[]> {
   return {
     wireType: item.wireType,
@@ -142,6 +164,8 @@ export const number = (number: number): Field<number> => ({ number, kind: number
 export const bool = (number: number): Field<boolean> => ({ number, kind: boolKind });
 /** `map<string, string>`. */
 export const stringMap = (number: number): Field<ReadonlyMap<string, string>> => ({ number, kind: mapKind });
+/** `map<string, bytes>`. */
+export const bytesMap = (number: number): Field<ReadonlyMap<string, Buffer>> => ({ number, kind: bytesMapKind });
 /** A message. */
 export const message = <S extends Shape>(
   number: number,
