@@ -89,6 +89,12 @@ export const programs = {
     packages: ['google.golang.org/grpc/interop/client', '.'],
     purpose: 'grpc-go 1.85.0: its interop client, and calls',
   },
+  kmsv2: {
+    toolchain: 'go',
+    module: 'kmsv2',
+    packages: ['.'],
+    purpose: "kube-apiserver 1.36's own client of KMS plugins (k8s.io/apiserver)",
+  },
   grpcjava: {
     toolchain: 'java',
     module: 'grpcjava',
