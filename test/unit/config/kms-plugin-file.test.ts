@@ -1,4 +1,6 @@
 /** The file of `keyproxy kms-plugin`: everything that is wrong at once, with its line. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseKmsPluginFile } from '../../../src/config/kms-plugin-file.ts';
 import { describeProblems } from '../../../src/config/problem.ts';
@@ -58,4 +60,17 @@ test('a socket whose address has no room for its path is refused', () => {
   expect(problems.map(({ path, message }) => `${path} ${message}`)).toEqual([
     "listen is longer than the 107 bytes that a socket's address holds",
   ]);
+});
+
+test('the example of deploy/kms-plugin is sound, and its other files name the same places', () => {
+  const read = (name: string) => readFileSync(resolve(import.meta.dirname, '../../../deploy/kms-plugin', name), 'utf8');
+  const { config, problems } = parse(read('kms-plugin.yaml'));
+  expect(problems).toEqual([]);
+  const [listener] = config?.daemon.listen ?? [];
+  const socket = listener?.kind === 'unix' ? listener.path : '';
+  expect(read('encryption-configuration.yaml')).toContain(`endpoint: unix://${socket}\n`);
+  const pod = read('static-pod.yaml');
+  expect(pod).toContain(`mountPath: ${socket.replace(/\/[^/]+$/, '')} }`);
+  expect(pod).toContain(`mountPath: ${config?.daemon.stateDirectory} }`);
+  expect(pod.match(/port: (\d+)/g)).toEqual([`port: ${config?.daemon.http.port}`, `port: ${config?.daemon.http.port}`]);
 });
