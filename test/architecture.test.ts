@@ -56,6 +56,8 @@ const homes: Readonly<Record<string, RegExp>> = {
   yaml: /^config\//,
   koffi: /^identity\//,
   jose: /^identity\//,
+  '@peculiar/': /^app\/injector\//,
+  'reflect-metadata': /^app\/injector\//,
 };
 
 interface Import {

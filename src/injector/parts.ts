@@ -3,6 +3,7 @@
  * way and refused. So a second pass over a pod that was injected gives an empty patch, and one over a pod to which
  * somebody has added a container meanwhile gives what that container lacks.
  */
+import { posix } from 'node:path';
 import { containersOf, othersOf, type PodContainer } from './containers.ts';
 import { at, type JsonObject, objectIn, objectsAt, textAt } from './json.ts';
 import {
@@ -143,9 +144,9 @@ function isWithinSocketFolder(path: string): boolean {
 
 /** One spelling of a path. In most images `/var/run` is a link to `/run`. */
 function plainPath(path: string): string {
-  return path
-    .replace(/\/+/g, '/')
-    .replace(/(.)\/$/, '$1')
+  return posix
+    .normalize(`${path}/`)
+    .slice(0, -1)
     .replace(/^\/var\/run(?=\/|$)/, '/run');
 }
 

@@ -170,3 +170,22 @@ test.each([
   expect(await injector.stop()).toBe(code);
   expect(injector.output()).toMatch(message);
 });
+
+test('while no API server answers it lives, is not ready, says why, and ends when it is told to', async () => {
+  await using folder = await temporaryFolder();
+  await writeFile(join(folder.path, 'token'), 'x');
+  await writeFile(join(folder.path, 'ca.crt'), (await makeAuthority()).ca);
+  const injector = await start(
+    folder.path,
+    `sidecar: { image: "keyproxy:0.1.0" }\ncertificates: { own: ${JSON.stringify(injectorNames)} }\n`,
+    {
+      KUBERNETES_SERVICE_HOST: '127.0.0.1',
+      KUBERNETES_SERVICE_PORT: String(await freePort()),
+      KEYPROXY_SERVICE_ACCOUNT_DIRECTORY: folder.path,
+    },
+  );
+  await until(() => injector.output().includes('the certificates could not be looked after'), injector.output);
+  expect(injector.output()).toContain('ECONNREFUSED');
+  expect([await status(`${injector.http}/livez`), await status(`${injector.http}/readyz`)]).toEqual([200, 503]);
+  expect(await injector.stop(), injector.output()).toBe(0);
+});

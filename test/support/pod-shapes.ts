@@ -265,6 +265,12 @@ const impossible: readonly PodShape[] = [
       containers: [container({ volumeMounts: [{ name: 'data', mountPath: '/var/run/keyproxy/cache/' }] })],
     },
   }),
+  refused('a mount of the folder in a roundabout spelling', /at \/run\/\.\/\/keyproxy,/, {
+    spec: {
+      volumes: [emptyDir],
+      containers: [container({ volumeMounts: [{ name: 'data', mountPath: '/run/.//keyproxy' }] })],
+    },
+  }),
   refused('a mount of the socket that can be written to', /mounts keyproxy's volume keyproxy-socket itself/, {
     spec: {
       volumes: [{ name: 'keyproxy-socket', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }],
