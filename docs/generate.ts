@@ -1,17 +1,19 @@
 /**
- * Writes the documents that tables of the code already contain: errors, metrics, the tables of the configuration.
+ * Writes the documents that tables of the code already contain: errors, metrics, the tables of the configuration; and
+ * what the Helm chart has from elsewhere.
  *
  *     npm run docs        writes them
  *     --check             writes nothing; exit code 1 names each file that is not as it would be written
  */
-import { readFile, writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { errorTable, type Fault } from '../src/base/errors.ts';
 import { verbs } from '../src/base/verb.ts';
 import { configurationTables } from '../src/config/reference.ts';
 import { evictionReasons } from '../src/dek/key-cache.ts';
 import { createInjectorMetrics, injectorOutcomes } from '../src/telemetry/injector-metrics.ts';
 import { createMetrics, maxTenantLabels, otherTenants } from '../src/telemetry/metrics.ts';
+import { chartPages } from './chart.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const note = '<!-- Written by `npm run docs` from the tables in the code. Change those, not this file. -->';
@@ -195,14 +197,16 @@ export function configurationPage(page: string): string {
 }
 
 /** File → its content as it should be, made from its content as it is. */
-const pages: Readonly<Record<string, (current: string) => string>> = {
+type Pages = Readonly<Record<string, (current: string) => string>>;
+
+const documents: Pages = {
   'docs/errors.md': errorsPage,
   'docs/metrics.md': metricsPage,
   'docs/configuration.md': configurationPage,
 };
 
 /** Files under `folder` that are not as they would be written. */
-export async function staleFiles(folder: string): Promise<string[]> {
+export async function staleFiles(folder: string, pages = documents): Promise<string[]> {
   const stale: string[] = [];
   for (const [file, write] of Object.entries(pages)) {
     const current = await contentOf(resolve(folder, file));
@@ -212,10 +216,11 @@ export async function staleFiles(folder: string): Promise<string[]> {
 }
 
 /** Writes what is stale under `folder`, and tells which files that were. */
-export async function writePages(folder: string): Promise<string[]> {
-  const stale = await staleFiles(folder);
+export async function writePages(folder: string, pages = documents): Promise<string[]> {
+  const stale = await staleFiles(folder, pages);
   for (const file of stale) {
     const path = resolve(folder, file);
+    await mkdir(dirname(path), { recursive: true });
     await writeFile(path, pages[file]?.(await contentOf(path)) ?? '');
   }
   return stale;
@@ -236,12 +241,13 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 }
 
 if (import.meta.main) {
+  const pages = { ...documents, ...(await chartPages(root)) };
   if (process.argv.includes('--check')) {
-    for (const file of await staleFiles(root)) {
+    for (const file of await staleFiles(root, pages)) {
       console.error(`${file} is stale; run: npm run docs`);
       process.exitCode = 1;
     }
   } else {
-    for (const file of await writePages(root)) console.log(`wrote ${file}`);
+    for (const file of await writePages(root, pages)) console.log(`wrote ${file}`);
   }
 }

@@ -1,0 +1,49 @@
+{{/* Release and chart in one name, as Helm's habit is; 42 characters leave room for the longest suffix. */}}
+{{- define "keyproxy.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 42 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 42 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 42 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "keyproxy.injector" -}}{{ include "keyproxy.fullname" . }}-injector{{- end -}}
+{{- define "keyproxy.node" -}}{{ include "keyproxy.fullname" . }}-node{{- end -}}
+
+{{/* What selects pods of a component, for good: a Deployment's selector cannot change. Takes (context, component). */}}
+{{- define "keyproxy.selector" -}}
+app.kubernetes.io/name: {{ default .context.Chart.Name .context.Values.nameOverride }}
+app.kubernetes.io/instance: {{ .context.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{/* Labels of every object. Takes (context, component). */}}
+{{- define "keyproxy.labels" -}}
+{{ include "keyproxy.selector" . }}
+app.kubernetes.io/version: {{ .context.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: keyproxy
+app.kubernetes.io/managed-by: {{ .context.Release.Service }}
+helm.sh/chart: {{ .context.Chart.Name }}-{{ .context.Chart.Version | replace "+" "_" }}
+{{- with .context.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "keyproxy.image" -}}
+{{- $image := .Values.image -}}
+{{- if $image.digest -}}
+{{ $image.repository }}@{{ $image.digest }}
+{{- else -}}
+{{ $image.repository }}:{{ default .Chart.AppVersion $image.tag }}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether an object of the Prometheus operator is made: "yes" or nothing. Takes (context, when). */}}
+{{- define "keyproxy.monitored" -}}
+{{- if or (eq .when "always") (and (eq .when "auto") (.context.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) -}}
+yes
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,25 @@
+{{/* The injector's file; docs/kubernetes.md has its keys. */}}
+{{- define "keyproxy.injectorConfig" -}}
+listen: 0.0.0.0:8443
+http: 0.0.0.0:9464
+sidecar:
+  image: {{ default (include "keyproxy.image" .) .Values.sidecar.image | quote }}
+  image_pull_policy: {{ .Values.sidecar.imagePullPolicy }}
+  native: {{ .Values.sidecar.native }}
+  log_level: {{ .Values.sidecar.logLevel }}
+  resources: {{- toYaml .Values.sidecar.resources | nindent 4 }}
+  http_port: {{ .Values.sidecar.httpPort }}
+  run_as_user: {{ .Values.sidecar.runAsUser }}
+certificates:
+  {{- if eq .Values.injector.certificates.provider "own" }}
+  own:
+    namespace: {{ .Release.Namespace }}
+    service: {{ include "keyproxy.injector" . }}
+    secret: {{ include "keyproxy.injector" . }}-tls
+    webhook: {{ include "keyproxy.injector" . }}
+  {{- else }}
+  files:
+    certificate: /etc/keyproxy/tls/tls.crt
+    key: /etc/keyproxy/tls/tls.key
+  {{- end }}
+{{- end -}}

@@ -1,0 +1,23 @@
+{{/*
+The daemon's file (docs/configuration.md): what the chart decides stands over what `node.config` says, whose listeners
+come beside the socket.
+*/}}
+{{- define "keyproxy.nodeConfig" -}}
+{{- $token := dict
+  "issuer" .Values.node.tokens.issuer
+  "audience" .Values.node.tokens.audience
+  "jwks_uri" .Values.node.tokens.jwksUri
+  "ca_file" "/var/run/secrets/keyproxy/api/ca.crt"
+  "token_file" "/var/run/secrets/keyproxy/api/token" -}}
+{{- $socket := dict "unix" "/run/keyproxy/keyproxy.sock" "mode" "0666" "identity" "token" -}}
+{{- $own := dict
+  "environment" .Values.node.environment
+  "listen" (concat (list $socket) (default list .Values.node.config.listen))
+  "http" (dict "address" ":9464")
+  "tenants" (dict "directory" "/etc/keyproxy/tenants")
+  "policy" "/etc/keyproxy/config/policy.yaml"
+  "state" (dict "directory" "/var/lib/keyproxy/state")
+  "identity" (dict "token" $token)
+  "log" (dict "level" .Values.node.logLevel) -}}
+{{- mergeOverwrite (deepCopy .Values.node.config) $own | toYaml -}}
+{{- end -}}
