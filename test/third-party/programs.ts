@@ -83,6 +83,22 @@ export const programs = {
     packages: ['github.com/summerwind/h2spec/cmd/h2spec'],
     purpose: 'h2spec 2.2.1: conformance to HTTP/2 and HPACK',
   },
+  helm: {
+    toolchain: 'go',
+    packages: ['helm.sh/helm/v3/cmd/helm@v3.22.0', 'github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0'],
+    purpose: 'Helm, and kubeconform, which holds manifests against schemas',
+  },
+  kubeschemas: {
+    toolchain: 'python3',
+    packages: ['kubernetes-validate==1.37.0'],
+    purpose: "schemas of Kubernetes' objects, 1.25 to 1.37",
+  },
+  podsecurity: {
+    toolchain: 'go',
+    module: 'podsecurity',
+    packages: ['.'],
+    purpose: 'the Pod Security evaluator of Kubernetes 1.37',
+  },
   grpcgo: {
     toolchain: 'go',
     module: 'grpcgo',
