@@ -22,6 +22,8 @@ export interface Rendering {
   readonly minor?: number;
   readonly apiVersions?: readonly string[];
   readonly namespace?: string;
+  /** Further flags of `helm template`. */
+  readonly flags?: readonly string[];
 }
 
 /** What Helm renders, or what it says against it. */
@@ -49,12 +51,12 @@ export function valuesFile(name: string): string {
 
 /** Renders the release `keyproxy` with the helm in the folder `installed`. */
 export async function render(installed: string, rendering: Rendering = {}): Promise<Rendered> {
-  const { values, set = {}, minor = 30, apiVersions = [], namespace = 'keyproxy' } = rendering;
+  const { values, set = {}, minor = 30, apiVersions = [], namespace = 'keyproxy', flags = [] } = rendering;
   const args = ['template', 'keyproxy', chartFolder, '--namespace', namespace, '--kube-version', `1.${minor}.0`];
   if (values !== undefined) args.push('--values', valuesFile(values));
   for (const [path, value] of Object.entries(set)) args.push('--set-json', `${path}=${JSON.stringify(value)}`);
   for (const version of apiVersions) args.push('--api-versions', version);
-  const { code, stdout, stderr } = await run(join(installed, 'helm'), args);
+  const { code, stdout, stderr } = await run(join(installed, 'helm'), [...args, ...flags]);
   if (code !== 0) return { kind: 'refused', why: stderr };
   return { kind: 'manifests', text: stdout, objects: objectsIn(stdout) };
 }

@@ -1,0 +1,199 @@
+/** What is in the chart's manifests: what others rely on by name, and what keyproxy itself has to be able to read. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { parseDaemonFile } from '../../src/config/daemon-file.ts';
+import { parsePolicyFile } from '../../src/config/policy-file.ts';
+import { parseTenantFile } from '../../src/config/tenant-file.ts';
+import { projectRoot } from '../support/pages.ts';
+import { type KubernetesObject, objectOf, renderGood, valuesNames } from './helm/chart.ts';
+import { plainManifests, plainText } from './helm/plain-manifests.ts';
+import { folderOf } from './ready.ts';
+
+const helm = folderOf('helm') ?? '';
+
+/** The files in a ConfigMap. */
+function filesOf(objects: readonly KubernetesObject[], name: string): Record<string, string> {
+  return objectOf(objects, 'ConfigMap', name)['data'] as Record<string, string>;
+}
+
+/** Kinds and names, sorted. */
+function namesOf(objects: readonly KubernetesObject[]): string[] {
+  return objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort();
+}
+
+describe.skipIf(helm === '')('the injector', () => {
+  it('is made of these objects and no others', async () => {
+    const { objects } = await renderGood(helm);
+    const bound = ['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding', 'ServiceAccount'];
+    const others = ['ConfigMap', 'Deployment', 'MutatingWebhookConfiguration', 'NetworkPolicy', 'PodDisruptionBudget'];
+    const expected = [...bound, ...others, 'Service'].map((kind) => `${kind} keyproxy-injector`);
+    expect(namesOf(objects)).toEqual([...expected, 'Pod keyproxy-injector-test'].sort());
+  });
+
+  it('is registered so that a labelled pod is injected or rejected, and no other pod waits for it', async () => {
+    const { objects } = await renderGood(helm, { namespace: 'byok' });
+    const webhook = objectOf(objects, 'MutatingWebhookConfiguration', 'keyproxy-injector');
+    expect(webhook['webhooks']).toEqual([
+      {
+        name: 'inject.keyproxy.io',
+        admissionReviewVersions: ['v1'],
+        clientConfig: { service: { name: 'keyproxy-injector', namespace: 'byok', path: '/mutate', port: 443 } },
+        failurePolicy: 'Fail',
+        matchPolicy: 'Equivalent',
+        reinvocationPolicy: 'IfNeeded',
+        sideEffects: 'None',
+        timeoutSeconds: 5,
+        objectSelector: { matchLabels: { 'keyproxy.io/inject': 'true' } },
+        namespaceSelector: {
+          matchExpressions: [
+            {
+              key: 'kubernetes.io/metadata.name',
+              operator: 'NotIn',
+              values: ['kube-system', 'kube-public', 'kube-node-lease', 'byok'],
+            },
+          ],
+        },
+        rules: [
+          { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'], scope: 'Namespaced' },
+        ],
+      },
+    ]);
+  });
+
+  it.each(valuesNames)(
+    'fails closed and is no hook, whatever %s says: no upgrade deletes it or takes its authority away',
+    async (values) => {
+      const { objects } = await renderGood(helm, { values });
+      for (const { kind, metadata, webhooks } of objects) {
+        if (kind !== 'MutatingWebhookConfiguration') continue;
+        expect(Object.keys(metadata.annotations ?? {}).filter((name) => name.startsWith('helm.sh/'))).toEqual([]);
+        expect(webhooks).toMatchObject([{ failurePolicy: 'Fail', clientConfig: { service: {} } }]);
+        expect(JSON.stringify(webhooks)).not.toContain('caBundle');
+      }
+    },
+  );
+
+  it('may do five things by name and one that Kubernetes cannot bind to a name', async () => {
+    const { objects } = await renderGood(helm);
+    const rules = (kind: string) => objectOf(objects, kind, 'keyproxy-injector')['rules'];
+    expect(rules('Role')).toEqual([
+      { apiGroups: [''], resources: ['secrets'], verbs: ['create'] },
+      { apiGroups: [''], resources: ['secrets'], resourceNames: ['keyproxy-injector-tls'], verbs: ['get', 'update'] },
+    ]);
+    expect(rules('ClusterRole')).toEqual([
+      {
+        apiGroups: ['admissionregistration.k8s.io'],
+        resources: ['mutatingwebhookconfigurations'],
+        resourceNames: ['keyproxy-injector'],
+        verbs: ['get', 'patch'],
+      },
+    ]);
+  });
+
+  it('may do nothing at all where cert-manager makes its certificate', async () => {
+    const { objects, text } = await renderGood(helm, { values: 'cert-manager' });
+    expect(objects.filter(({ kind }) => /Role|Binding/.test(kind))).toEqual([]);
+    // Nor has it a token: `native` is decided, so that it has nothing to ask.
+    expect(text.match(/automountServiceAccountToken: \w+/g)).not.toContain('automountServiceAccountToken: true');
+    const { metadata } = objectOf(objects, 'MutatingWebhookConfiguration', 'keyproxy-injector');
+    expect(metadata.annotations).toEqual({ 'cert-manager.io/inject-ca-from': 'keyproxy/keyproxy-injector' });
+  });
+
+  it('gets a new pod when its file has changed, and keeps the old ones until that is ready', async () => {
+    const deployment = async (set = {}) => {
+      return objectOf((await renderGood(helm, { set })).objects, 'Deployment', 'keyproxy-injector') as unknown as {
+        spec: { strategy: unknown; template: { metadata: { annotations: Record<string, string> } } };
+      };
+    };
+    const [one, same, other] = await Promise.all([
+      deployment(),
+      deployment({ 'injector.replicas': 5 }),
+      deployment({ 'sidecar.logLevel': 'debug' }),
+    ]);
+    const sum = (of: typeof one) => of.spec.template.metadata.annotations['checksum/config'];
+    expect(sum(same)).toBe(sum(one));
+    expect(sum(other)).not.toBe(sum(one));
+    expect(one.spec.strategy).toEqual({ type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
+  });
+});
+
+describe.skipIf(helm === '')('the node daemon', () => {
+  it('can read its file, its policy and its tenants, and takes callers by token alone', async () => {
+    const { objects } = await renderGood(helm, { values: 'node' });
+    const { 'daemon.yaml': daemon = '', 'policy.yaml': policy = '' } = filesOf(objects, 'keyproxy-node');
+    const parsed = parseDaemonFile(daemon, '/etc/keyproxy/config/daemon.yaml', {});
+    expect(parsed).toMatchObject({
+      ...{ problems: [], warnings: [] },
+      config: { environment: 'staging', cacheMaxBytes: 128 * 1024 ** 2, callerLimits: { callsPerSecond: 1000 } },
+    });
+    const { listen } = parse(daemon);
+    expect(listen).toEqual([
+      { unix: '/run/keyproxy/keyproxy.sock', mode: '0666', identity: 'token' },
+      { tcp: '127.0.0.1:50051', identity: 'token' },
+    ]);
+    expect(parsePolicyFile(policy, 'policy.yaml')).toMatchObject({ problems: [], warnings: [] });
+    const { 'acme.yaml': acme = '' } = filesOf(objects, 'keyproxy-node-tenants');
+    const options = { trustedEndpoints: [], allowLocal: false };
+    expect(parseTenantFile(acme, 'acme.yaml', options)).toMatchObject({ problems: [], warnings: [] });
+  });
+
+  it('is to each cloud who the values say, by the annotations and the label that the cloud looks for', async () => {
+    const { objects } = await renderGood(helm, { values: 'node-alone' });
+    expect(objectOf(objects, 'ServiceAccount', 'keyproxy-node').metadata.annotations).toEqual({
+      'eks.amazonaws.com/role-arn': 'arn:aws:iam::123456789012:role/keyproxy',
+      'azure.workload.identity/client-id': '01234567-89ab-cdef-0123-456789abcdef',
+      'azure.workload.identity/tenant-id': '89abcdef-0123-4567-89ab-cdef01234567',
+      'iam.gke.io/gcp-service-account': 'keyproxy@platform.iam.gserviceaccount.com',
+      'example.org/note': 'account',
+    });
+    expect(objectOf(objects, 'DaemonSet', 'keyproxy-node')).toMatchObject({
+      spec: { template: { metadata: { labels: { 'azure.workload.identity/use': 'true' } } } },
+    });
+    expect(objects.filter(({ kind }) => /Role|Binding|Webhook/.test(kind))).toEqual([]);
+  });
+});
+
+describe.skipIf(helm === '')('monitoring', () => {
+  const asked = (when: string) => ({
+    'monitoring.sidecars.podMonitor': when,
+    'monitoring.injector.serviceMonitor': when,
+    'monitoring.rules.create': when,
+  });
+  const monitored = async (when: string, apiVersions: string[]) => {
+    const { objects } = await renderGood(helm, { set: asked(when), apiVersions });
+    return namesOf(objects.filter(({ apiVersion }) => apiVersion.startsWith('monitoring.')));
+  };
+  const all = ['PodMonitor keyproxy-sidecars', 'PrometheusRule keyproxy', 'ServiceMonitor keyproxy-injector'];
+
+  it.each([
+    ['never', [], []],
+    ['never', ['monitoring.coreos.com/v1'], []],
+    ['auto', [], []],
+    ['auto', ['monitoring.coreos.com/v1'], all],
+    ['always', [], all],
+  ])('with "%s" in a cluster that has %j beyond Kubernetes: %j', async (when, apiVersions, expected) => {
+    expect(await monitored(when, apiVersions)).toEqual(expected);
+  });
+
+  it('has every group of deploy/prometheus, with runbooks where the values say', async () => {
+    const folder = join(projectRoot, 'deploy/prometheus');
+    const files = readdirSync(folder).filter((file) => file.endsWith('.yaml'));
+    const texts = files
+      .map((file) => readFileSync(join(folder, file), 'utf8'))
+      .filter((text) => /^groups:/m.test(text));
+    const prefix = 'https://runbooks.example.org/keyproxy#';
+    const groups = texts.flatMap((text) => parse(text.replaceAll('docs/operations.md#', prefix)).groups);
+    const { objects, text } = await renderGood(helm, { values: 'monitored' });
+    expect(objectOf(objects, 'PrometheusRule', 'keyproxy')['spec']).toEqual({ groups });
+    expect(groups.length).toBeGreaterThan(0);
+    expect(text).toContain(`runbook_url: ${prefix}`);
+  });
+});
+
+describe.skipIf(helm === '')('plain manifests', () => {
+  it('are what the chart renders by default; if not, run test/third-party/helm/plain-manifests.ts', async () => {
+    expect(readFileSync(join(projectRoot, plainManifests), 'utf8')).toBe(await plainText(helm));
+  });
+});
