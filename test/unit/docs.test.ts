@@ -12,7 +12,7 @@ import { temporaryFolder } from '../support/daemon.ts';
 import { blocksOf, readPage as read, projectRoot as root } from '../support/pages.ts';
 
 const pages = [
-  ...['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'examples/README.md'],
+  ...['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'examples/README.md', 'helm/keyproxy/README.md'],
   ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),

@@ -10,9 +10,9 @@ import { renderGood } from './chart.ts';
 /** The file, from the root of the repository. */
 export const plainManifests = 'deploy/kubernetes/keyproxy.yaml';
 
-const head = `# keyproxy's injector for clusters without Helm: the chart helm/keyproxy with its default values, for Kubernetes 1.30 or
-# later. Written by test/third-party/helm/plain-manifests.ts; a test holds it against the chart. Put the registry in front
-# of the image's name, in two places: the Deployment, and injector.yaml for the sidecars.
+const head = `# keyproxy's injector for clusters without Helm: the chart helm/keyproxy with its default values. Written by
+# test/third-party/helm/plain-manifests.ts; a test holds it against the chart. Put the registry in front of the image's
+# name, in two places: the Deployment, and injector.yaml for the sidecars.
 #
 #     kubectl apply --server-side --filename deploy/kubernetes/keyproxy.yaml
 ---
