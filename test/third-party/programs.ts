@@ -56,6 +56,12 @@ export const programs = {
     packages: ['github.com/openbao/openbao'],
     purpose: 'OpenBao 2.4.0: Transit, AppRole, policies, namespaces',
   },
+  kubernetes: {
+    toolchain: 'go',
+    module: 'kubernetes',
+    packages: ['k8s.io/kubernetes/cmd/kube-apiserver', 'go.etcd.io/etcd/server/v3'],
+    purpose: 'API server of Kubernetes 1.37.2 on etcd 3.7.0: admission',
+  },
   grpcio: {
     toolchain: 'python3',
     packages: ['grpcio==1.85.1', 'grpcio-tools==1.85.1', 'grpcio-health-checking==1.85.1', 'cryptography==50.0.2'],

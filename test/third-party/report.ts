@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { styleText } from 'node:util';
 import type { RunnerTask, RunnerTestCase, RunnerTestFile } from 'vitest';
 import type { ProviderName } from '../../src/kms/key-service.ts';
+import { admissionLines } from './admission-table.ts';
 import type { Installation, Installations } from './install.ts';
 import { programNames, programs } from './programs.ts';
 import { type Endpoints, type ServerName, serverNames, servers } from './servers.ts';
@@ -27,7 +28,11 @@ interface Run {
 
 /** Prints them. A run without any server sets the exit code of a failure. */
 export function report({ installations, endpoints, files }: Run): void {
-  const lines = [...programLines(installations), ...serverLines(endpoints, files)];
+  const lines = [
+    ...programLines(installations),
+    ...serverLines(endpoints, files),
+    ...admissionLines(files.flatMap(testsOf)),
+  ];
   const missing = programNames.filter((name) => installations[name].kind !== 'ready');
   const running = serverNames.filter((name) => endpoints[name] !== undefined);
   const bare = foreignProviders.filter((provider) => !running.some((name) => servers[name].provider === provider));

@@ -15,8 +15,8 @@ export interface ServerCommand {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly endpoint: string;
-  /** A path that answers with 200 once the server can be used. */
-  readonly readyPath: string;
+  /** A path that answers with 200 once the server can be used, or a question whose answer is yes then. */
+  readonly readyPath: string | (() => Promise<boolean>);
 }
 
 /** The longest that a start may take, in milliseconds: on two cores, beside everything else that starts. */
@@ -39,7 +39,8 @@ export async function startServer(command: ServerCommand): Promise<RunningServer
   };
   const output = collect(child);
   try {
-    await ready(child, new URL(command.readyPath, endpoint));
+    const { readyPath } = command;
+    await ready(child, typeof readyPath === 'string' ? () => answers(new URL(readyPath, endpoint)) : readyPath);
   } catch (error) {
     await stop();
     const why = error instanceof Error ? error.message : 'for an unknown reason';
@@ -59,19 +60,23 @@ function collect({ stdout, stderr }: ChildProcess): () => string {
   return () => output;
 }
 
-async function ready(child: ChildProcess, address: URL): Promise<void> {
+async function ready(child: ChildProcess, question: () => Promise<boolean>): Promise<void> {
   const ended = new Promise<never>((_, fail) => {
     child.once('error', (error) => fail(new Error(`it cannot be started: ${error.message}`)));
     child.once('exit', () => fail(new Error('it ended at its start')));
   });
-  await Promise.race([ended, answering(address)]);
+  await Promise.race([ended, untilYes(question)]);
 }
 
-async function answering(address: URL): Promise<void> {
+async function untilYes(question: () => Promise<boolean>): Promise<void> {
   for (const end = performance.now() + startMs; performance.now() < end; await pause(pauseMs)) {
-    const response = await fetch(address, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
-    await response?.body?.cancel();
-    if (response?.status === 200) return;
+    if (await question().catch(() => false)) return;
   }
   throw new Error('it did not answer in time');
+}
+
+async function answers(address: URL): Promise<boolean> {
+  const response = await fetch(address, { signal: AbortSignal.timeout(2_000) });
+  await response.body?.cancel();
+  return response.status === 200;
 }

@@ -1,0 +1,87 @@
+/** The real injector as a process on this machine, with what Kubernetes would put into its pod. */
+import { spawn } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { stringify } from 'yaml';
+import { compileCache } from '../support/compile-cache.ts';
+import { freePort, temporaryFolder } from '../support/daemon.ts';
+import { type Chart, release } from './kubernetes-chart.ts';
+import { until } from './kubernetes-scene.ts';
+import type { Cluster } from './kubernetes-server.ts';
+
+const mainFile = resolve(import.meta.dirname, '../../src/main.ts');
+
+export interface Injector extends AsyncDisposable {
+  /** Of its webhook, on 127.0.0.1. */
+  readonly port: number;
+  /** Base address of its metrics and health. */
+  readonly http: string;
+  /** All that it has printed so far. */
+  output(): string;
+  /** Sends SIGTERM and waits for the exit code. */
+  stop(): Promise<number | null>;
+}
+
+export interface InjectorOptions {
+  readonly cluster: Cluster;
+  readonly chart: Chart;
+  /** In the place of the chart's section `certificates`. */
+  readonly certificates?: Readonly<Record<string, unknown>>;
+}
+
+/** Starts one as the chart's service account. Returns once it is ready, unless it never is. */
+export async function startInjector({ cluster, chart, certificates }: InjectorOptions): Promise<Injector> {
+  await using stack = new AsyncDisposableStack();
+  const place = stack.use(await temporaryFolder());
+  const [port, httpPort] = [await freePort(), await freePort()];
+  const file = {
+    ...chart.injectorFile(),
+    listen: `127.0.0.1:${port}`,
+    http: `127.0.0.1:${httpPort}`,
+    ...(certificates && { certificates }),
+  };
+  await writeFile(join(place.path, 'injector.yaml'), stringify(file));
+  await writeFile(join(place.path, 'token'), await cluster.tokenOf(release), { mode: 0o600 });
+  await writeFile(join(place.path, 'ca.crt'), cluster.server.ca);
+  const { hostname, port: apiPort } = new URL(cluster.server.origin);
+  const child = spawn(process.execPath, [mainFile, 'injector', '--config', 'injector.yaml'], {
+    cwd: place.path,
+    env: {
+      ...process.env,
+      ...compileCache(),
+      NODE_ENV: '',
+      KUBERNETES_SERVICE_HOST: hostname,
+      KUBERNETES_SERVICE_PORT: apiPort,
+      KEYPROXY_SERVICE_ACCOUNT_DIRECTORY: place.path,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const exited = new Promise<number | null>((done) => child.once('exit', done));
+  stack.defer(async () => {
+    child.kill('SIGKILL');
+    await exited;
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const http = `http://127.0.0.1:${httpPort}`;
+  await until('the injector is ready', async () => {
+    if (child.exitCode !== null) throw new Error(`the injector ended at its start:\n${output}`);
+    return (await fetch(`${http}/readyz`).catch(() => undefined))?.status === 200;
+  }).catch((error) => {
+    throw new Error(`${error.message}:\n${output}`, { cause: error });
+  });
+  const moved = stack.move();
+  return {
+    ...{ port, http },
+    output: () => output,
+    stop() {
+      child.kill('SIGTERM');
+      return exited;
+    },
+    [Symbol.asyncDispose]: () => moved.disposeAsync(),
+  };
+}

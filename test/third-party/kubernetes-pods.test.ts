@@ -1,0 +1,130 @@
+/** The chart's release in a real API server: what it stores of pods of every shape. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeAuthority } from '../support/certificates.ts';
+import { podShapes } from '../support/pod-shapes.ts';
+import { create, host, registrations } from './kubernetes-chart.ts';
+import type { KubernetesClient, KubernetesObject } from './kubernetes-client.ts';
+import { copyOf } from './kubernetes-registration.ts';
+import { openRelease, plainPod, type Release } from './kubernetes-release.ts';
+import { createPod, makeNamespace, outcomeOf, podOf, sidecarOf, until } from './kubernetes-scene.ts';
+import { folderOf } from './ready.ts';
+import { webhookOfOthers } from './webhook-faults.ts';
+import { startWebhook } from './webhook-server.ts';
+
+const folder = folderOf('kubernetes');
+const address = { name: 'KEYPROXY_ADDRESS', value: 'unix:///run/keyproxy/keyproxy.sock' };
+const mount = { name: 'keyproxy-socket', mountPath: '/run/keyproxy', readOnly: true };
+
+/** Containers of a pod that have both the variable and the mount. */
+function served(pod: KubernetesObject): string[] {
+  const all: readonly KubernetesObject[] = [...(pod['spec'].initContainers ?? []), ...pod['spec'].containers];
+  const has = (list: readonly object[] = [], wanted: object) => list.some((item) => isLike(item, wanted));
+  const good = all.filter(({ env, volumeMounts }) => has(env, address) && has(volumeMounts, mount));
+  return good.map(({ name }) => String(name));
+}
+
+function isLike(item: object, wanted: object): boolean {
+  return Object.entries(wanted).every(([name, value]) => Reflect.get(item, name) === value);
+}
+
+function namesOf(list: readonly KubernetesObject[] = []): unknown[] {
+  return list.map(({ name }) => name);
+}
+
+describe.skipIf(folder === undefined)('an API server with keyproxy’s chart in it', () => {
+  const stack = new AsyncDisposableStack();
+  let release: Release;
+  let admin: KubernetesClient;
+  beforeAll(async () => {
+    release = stack.use(await openRelease(folder ?? ''));
+    admin = release.cluster.admin;
+    await makeNamespace(admin, 'restricted', { 'pod-security.kubernetes.io/enforce': 'restricted' });
+  });
+  afterAll(() => stack.disposeAsync());
+
+  it('is asked about at least fifty shapes of pods', () => {
+    expect(podShapes.length).toBeGreaterThanOrEqual(50);
+  });
+
+  it.for(podShapes.filter(({ expect }) => expect === 'injected'))('stores $name with keyproxy', async (shape) => {
+    const place = podShapes.indexOf(shape);
+    const answer = await createPod(admin, 'apps', podOf(shape, `shape-${place}`));
+    expect(answer.message).toBe('');
+    const stored = await admin.must('GET', `/api/v1/namespaces/apps/pods/${answer.body.metadata?.name}`);
+    expect(stored['spec'].initContainers[0]).toMatchObject({ name: 'keyproxy', restartPolicy: 'Always' });
+    expect(stored.metadata?.annotations).toMatchObject({ 'keyproxy.io/status': 'injected' });
+    const { initContainers, containers } = shape.pod['spec'] as KubernetesObject;
+    const own = [...namesOf(initContainers), ...namesOf(containers)];
+    expect(served(stored)).toEqual(shape.served ?? own);
+    expect(answer.warnings.some((warning) => shape.warns?.test(warning.replaceAll('\\"', '"')))).toBe(
+      shape.warns !== undefined,
+    );
+  });
+
+  it.for(podShapes.filter(({ expect }) => expect === 'refused'))('refuses $name and says why', async (shape) => {
+    const answer = await createPod(admin, 'apps', podOf(shape, `shape-${podShapes.indexOf(shape)}`));
+    expect(outcomeOf(answer)).toBe('refused');
+    expect(answer.message).toContain('admission webhook "inject.keyproxy.io" denied the request');
+    expect(answer.message).toMatch(shape.because ?? /^$/);
+  });
+
+  it('holds pods to the level "restricted" after keyproxy is in them', async () => {
+    const restricted = podShapes.find(({ name }) => name === 'a restricted pod');
+    const good = await createPod(admin, 'restricted', { ...restricted?.pod, metadata: plainPod.metadata });
+    expect(outcomeOf(good)).toBe('injected');
+    const bad = await createPod(admin, 'restricted', plainPod);
+    expect(bad.status).toBe(403);
+    expect(bad.message).toContain('violates PodSecurity "restricted:latest"');
+    expect(bad.message).toMatch(/container "app"/);
+    expect(bad.message).not.toMatch(/containers? [^)]*"keyproxy"/);
+  });
+
+  it('takes the pods of the chart’s own Deployment in its namespace, which is "restricted"', async () => {
+    const { metadata, spec } = release.chart.the('Deployment')['spec'].template;
+    const pod = await create(admin, {
+      ...{ apiVersion: 'v1', kind: 'Pod', spec },
+      metadata: { ...metadata, namespace: 'keyproxy', generateName: 'keyproxy-injector-' },
+    });
+    expect(pod['spec'].serviceAccountName).toBe('keyproxy-injector');
+  });
+
+  it('stores pods that do not ask for keyproxy as they are', async () => {
+    const { status, body } = await createPod(admin, 'apps', { ...plainPod, metadata: { generateName: 'unrelated-' } });
+    expect(status).toBe(201);
+    expect(JSON.stringify(body)).not.toContain('keyproxy');
+  });
+
+  it('asks on a dry run too, and stores nothing', async () => {
+    const path = '/api/v1/namespaces/apps/pods';
+    const pod = { ...plainPod, metadata: { ...plainPod.metadata, generateName: '', name: 'dry' } };
+    const answer = await admin.ask('POST', `${path}?dryRun=All`, pod);
+    expect(outcomeOf(answer)).toBe('injected');
+    expect((await admin.ask('GET', `${path}/dry`)).status).toBe(404);
+  });
+
+  it.each(['a-mesh', 'z-mesh'])('serves a container that the webhook %s of others adds', async (name) => {
+    await makeNamespace(admin, name);
+    const authority = await makeAuthority();
+    const mesh = webhookOfOthers(({ spec }) => {
+      if (namesOf(spec.containers).includes('mesh')) return [];
+      return [
+        { op: 'add', path: '/spec/containers/-', value: { name: 'mesh', image: 'mesh:1' } },
+        { op: 'test', path: '/spec/containers/0/name', value: 'app' },
+      ];
+    });
+    await using server = await startWebhook(mesh, { host, authority, injector: '' });
+    const copy = { name, namespace: name, port: server.port, policy: 'Fail', ca: authority.ca } as const;
+    const registration = copyOf(release.chart.the('MutatingWebhookConfiguration'), copy);
+    Object.assign(registration['webhooks'][0], { name: 'mesh.example.com', objectSelector: {} });
+    await admin.must('POST', registrations, registration);
+    await until('the mesh is asked', async () => {
+      const { body } = await createPod(admin, name, { ...plainPod, metadata: { generateName: 'unrelated-' } });
+      return namesOf(body['spec']?.containers).includes('mesh');
+    });
+    const { body } = await createPod(admin, name, plainPod);
+    expect(sidecarOf(body)).toBeDefined();
+    expect(namesOf(body['spec'].initContainers)).toEqual(['keyproxy']);
+    expect(served(body)).toEqual(['app', 'mesh']);
+    await admin.must('DELETE', `${registrations}/${name}`);
+  });
+});
