@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { parseDaemonFile } from '../../src/config/daemon-file.ts';
+import { parseInjectorFile } from '../../src/config/injector-file.ts';
 import { parsePolicyFile } from '../../src/config/policy-file.ts';
 import { parseTenantFile } from '../../src/config/tenant-file.ts';
 import { projectRoot } from '../support/pages.ts';
@@ -76,6 +77,17 @@ describe.skipIf(helm === '')('the injector', () => {
       }
     },
   );
+
+  it.each(valuesNames)('can read its file, whatever %s says', async (values) => {
+    const { objects } = await renderGood(helm, { values });
+    const files = objects.flatMap(({ kind, data }) => (kind === 'ConfigMap' ? [(data ?? {}) as Record<string, string>] : []));
+    const own = files.flatMap(({ 'injector.yaml': file }) => (file === undefined ? [] : [file]));
+    expect(own).toHaveLength(values === 'node-alone' ? 0 : 1);
+    for (const file of own) {
+      const read = parseInjectorFile(file, '/etc/keyproxy/config/injector.yaml');
+      expect(read).toMatchObject({ problems: [], warnings: [] });
+    }
+  });
 
   it('may do four things, each to one object that it is told by name', async () => {
     const { objects } = await renderGood(helm);
@@ -190,6 +202,19 @@ describe.skipIf(helm === '')('monitoring', () => {
     expect(objectOf(objects, 'PrometheusRule', 'keyproxy')['spec']).toEqual({ groups });
     expect(groups.length).toBeGreaterThan(0);
     expect(text).toContain(`runbook_url: ${prefix}`);
+  });
+});
+
+describe.skipIf(helm === '')('dashboards', () => {
+  it('are those of deploy/grafana, byte for byte, each in a ConfigMap that Grafana finds', async () => {
+    const folder = join(projectRoot, 'deploy/grafana');
+    const files = readdirSync(folder).filter((file) => file.endsWith('.json'));
+    const { objects } = await renderGood(helm, { values: 'monitored' });
+    const found = objects.filter(({ metadata }) => metadata.labels?.['grafana_dashboard'] === '1');
+    const expected = Object.fromEntries(files.map((file) => [file, readFileSync(join(folder, file), 'utf8')]));
+    expect(Object.assign({}, ...found.map(({ data }) => data))).toEqual(expected);
+    expect(found).toHaveLength(files.length);
+    expect(files.length).toBeGreaterThan(0);
   });
 });
 

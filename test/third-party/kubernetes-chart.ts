@@ -14,6 +14,7 @@ const places: Readonly<Record<string, string>> = {
   PodDisruptionBudget: '/apis/policy/v1/namespaces/NAMESPACE/poddisruptionbudgets',
   ServiceAccount: '/api/v1/namespaces/NAMESPACE/serviceaccounts',
   ConfigMap: '/api/v1/namespaces/NAMESPACE/configmaps',
+  Secret: '/api/v1/namespaces/NAMESPACE/secrets',
   ClusterRole: '/apis/rbac.authorization.k8s.io/v1/clusterroles',
   ClusterRoleBinding: '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings',
   Role: '/apis/rbac.authorization.k8s.io/v1/namespaces/NAMESPACE/roles',
