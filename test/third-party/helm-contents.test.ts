@@ -80,7 +80,9 @@ describe.skipIf(helm === '')('the injector', () => {
 
   it.each(valuesNames)('can read its file, whatever %s says', async (values) => {
     const { objects } = await renderGood(helm, { values });
-    const files = objects.flatMap(({ kind, data }) => (kind === 'ConfigMap' ? [(data ?? {}) as Record<string, string>] : []));
+    const files = objects.flatMap(({ kind, data }) =>
+      kind === 'ConfigMap' ? [(data ?? {}) as Record<string, string>] : [],
+    );
     const own = files.flatMap(({ 'injector.yaml': file }) => (file === undefined ? [] : [file]));
     expect(own).toHaveLength(values === 'node-alone' ? 0 : 1);
     for (const file of own) {
