@@ -91,6 +91,14 @@ export const service: Dashboard = {
       queries: [{ expr: rate('keyproxy_audit_entries_total', 'outcome'), legend: '{{outcome}}' }],
     },
     {
+      title: 'Trace spans',
+      description:
+        'Those that too many waited before, and those that the collector did not take, are lost; no call is.',
+      kind: 'lines',
+      unit: 'reqps',
+      queries: [{ expr: rate('keyproxy_trace_spans_total', 'outcome'), legend: '{{outcome}}' }],
+    },
+    {
       title: 'Reloads',
       description: 'Reloads of tenant files and of the policy in the time shown; bad ones left a file aside.',
       kind: 'table',

@@ -2,8 +2,10 @@
  * Certificates for servers on loopback, made when a test needs them: nothing that is signed or secret lies in the
  * repository. Keys are EC P-256, which are made in milliseconds.
  */
+import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
+import * as x509 from '@peculiar/x509';
 
 /** What a TLS server is given, as PEM. */
 export interface ServerCertificate {
@@ -26,8 +28,6 @@ export interface TestAuthority {
   issue(options?: CertificateOptions): Promise<ServerCertificate>;
 }
 
-type X509 = typeof import('@peculiar/x509');
-
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const dayMs = 86_400_000;
 const loopback = ['127.0.0.1', '::1', 'localhost'];
@@ -36,7 +36,6 @@ let authorities = 0;
 
 /** Makes an authority with a key of its own; two authorities of one process never share a name either. */
 export async function makeAuthority(): Promise<TestAuthority> {
-  const x509 = await loadX509();
   const keys = await makeKeys();
   const name = `CN=keyproxy test authority ${authorities++}`;
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
@@ -51,11 +50,10 @@ export async function makeAuthority(): Promise<TestAuthority> {
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  return { ca: certificate.toString('pem'), issue: (options = {}) => issue(x509, { name, keys }, options) };
+  return { ca: certificate.toString('pem'), issue: (options = {}) => issue({ name, keys }, options) };
 }
 
 async function issue(
-  x509: X509,
   issuer: { readonly name: string; readonly keys: webcrypto.CryptoKeyPair },
   { hosts = loopback, notAfter = new Date(Date.now() + dayMs) }: CertificateOptions,
 ): Promise<ServerCertificate> {
@@ -89,28 +87,4 @@ async function pemOf(key: webcrypto.CryptoKey): Promise<string> {
   const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key));
   const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
   return ['-----BEGIN PRIVATE KEY-----', ...lines, '-----END PRIVATE KEY-----', ''].join('\n');
-}
-
-let loading: Promise<X509> | undefined;
-
-function loadX509(): Promise<X509> {
-  loading ??= importX509();
-  return loading;
-}
-
-/**
- * The container library beneath `@peculiar/x509` wants the metadata proposal of `Reflect` while it loads, to learn
- * constructor parameters that no class there has. So it finds no metadata, and afterwards `Reflect` is as it was.
- */
-async function importX509(): Promise<X509> {
-  const none = () => undefined;
-  const borrowed = Object.entries({ getMetadata: none, getOwnMetadata: none, defineMetadata: none }).filter(
-    ([name]) => !Reflect.has(Reflect, name),
-  );
-  Object.assign(Reflect, Object.fromEntries(borrowed));
-  try {
-    return await import('@peculiar/x509');
-  } finally {
-    for (const [name] of borrowed) Reflect.deleteProperty(Reflect, name);
-  }
 }

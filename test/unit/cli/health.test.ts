@@ -139,7 +139,7 @@ describe('keyproxy health', () => {
   it.each([
     ['--address', 'https://127.0.0.1:9464'],
     ['--address', 'http://127.0.0.1:9464/metrics'],
-    ['--address', 'http://user:secret@127.0.0.1:9464'],
+    ['--address', 'http://user:hunter2@127.0.0.1:9464'],
     ['--address', '127.0.0.1:9464'],
     ['--lives', ''],
     ['--wait', 'soon'],
@@ -147,7 +147,7 @@ describe('keyproxy health', () => {
     const { code, stdout, stderr } = await commandHere(['health', option, value]);
     expect([code, stdout]).toEqual([64, '']);
     expect(stderr).toMatch(/^keyproxy: .+\n/);
-    expect(stderr).not.toContain('secret');
+    expect(stderr).not.toContain('hunter2');
   });
 
   it('is a mistake of usage where the environment has no address', async () => {

@@ -47,9 +47,4 @@ describe('a test authority', () => {
     expect(certificate.ca).toBe(false);
     expect(certificate.verify(new X509Certificate(authority.ca).publicKey)).toBe(true);
   });
-
-  it('leaves Reflect as it was', async () => {
-    await makeAuthority();
-    expect(Reflect.has(Reflect, 'getMetadata')).toBe(false);
-  });
 });
