@@ -68,10 +68,20 @@ const sidecarSection = section({
   ),
   log_level: byDefault(choice(logLevels), 'info', 'Its least level that is logged.'),
   resources: group(
-    section({
-      requests: group(amounts, 'What it asks for.'),
-      limits: group(amounts, 'What it may use.'),
-    }),
+    section(
+      {
+        requests: group(amounts, 'What it asks for.'),
+        limits: group(amounts, 'What it may use.'),
+      },
+      ({ requests, limits }, place) => {
+        for (const name of ['cpu', 'memory'] as const) {
+          const [least, most] = [quantityOf(requests?.[name] ?? '0'), quantityOf(limits?.[name] ?? '1E')];
+          // No pod could be injected.
+          if ((least ?? 0) > (most ?? 0))
+            place.problem('limits', `the limit of ${name} is below what is requested; raise it`);
+        }
+      },
+    ),
     'Its resources.',
   ),
   http_port: byDefault(integer(1, 65_535), 9464, 'Its port for metrics and health.'),

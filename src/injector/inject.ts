@@ -1,7 +1,7 @@
 /** Decides about one pod: what is added to it, that nothing is missing, or why it cannot be had. */
 import { textAt } from './json.ts';
 import { injectLabel } from './names.ts';
-import { applicationsPart, joined, sidecarPart, statusPart, volumesPart } from './parts.ts';
+import { annotationsPart, applicationsPart, joined, presentForm, sidecarPart, volumesPart } from './parts.ts';
 import type { Addition } from './patch.ts';
 import { type Judged, refusalsOf, warningsOf } from './pod-rules.ts';
 import type { SidecarSettings } from './settings.ts';
@@ -19,12 +19,14 @@ export function decide(pod: unknown, settings: SidecarSettings): Decision {
   if (textAt(pod, 'metadata', 'labels', injectLabel) !== 'true') return { kind: 'unchanged', warnings: [] };
   const { wishes, problems, warnings } = readWishes(pod, settings);
   const judged: Judged = { pod, wishes, settings };
+  // A pod that was copied from another cluster has its sidecar as that one has them.
+  const form = presentForm(pod) ?? settings.form;
   // The applications come before the sidecar, whose arrival would move their places.
   const { additions, clashes } = joined(
     volumesPart(pod, wishes),
-    applicationsPart(pod, wishes, settings.form),
+    applicationsPart(pod, wishes, form),
     sidecarPart(pod, wishes, settings),
-    statusPart(pod),
+    annotationsPart(pod, form),
   );
   const obstacles = [...problems, ...refusalsOf(judged), ...clashes];
   if (obstacles.length > 0) {

@@ -12,6 +12,9 @@ export const annotationPrefix = 'keyproxy.io/';
 export const statusAnnotation = 'keyproxy.io/status';
 export const injectedStatus = 'injected';
 
+/** The annotation by which kubectl knows which container is meant where none is named. */
+export const defaultContainerAnnotation = 'kubectl.kubernetes.io/default-container';
+
 /** The container that is added. */
 export const containerName = 'keyproxy';
 

@@ -11,13 +11,14 @@ import {
   addressVariable,
   annotationPrefix,
   containerName,
+  defaultContainerAnnotation,
   injectedStatus,
   socketFolder,
   socketVolume,
   stateVolume,
   statusAnnotation,
 } from './names.ts';
-import { type Addition, addToList, setKey } from './patch.ts';
+import { type Addition, addToList, setKeys } from './patch.ts';
 import type { Form, SidecarSettings } from './settings.ts';
 import { sidecarArgs, sidecarFor, socketMount, volumesFor } from './sidecar.ts';
 import type { Wishes } from './wishes.ts';
@@ -114,11 +115,23 @@ function variablePart(pod: unknown, { name, path, spec }: PodContainer): Part {
   return { additions: addToList(pod, [...path, 'env'], { items, place: 'first' }), clashes };
 }
 
-/** Tells whoever looks at the pod. */
-export function statusPart(pod: unknown): Part {
+/** Tells whoever looks at the pod, and keeps kubectl from taking a first container for the pod's own. */
+export function annotationsPart(pod: unknown, form: Form): Part {
   const path = ['metadata', 'annotations'];
-  if (at(pod, ...path, statusAnnotation) === injectedStatus) return nothing;
-  return { additions: [setKey(pod, path, { name: statusAnnotation, value: injectedStatus })], clashes: [] };
+  const application = form === 'classic' ? othersOf(pod).find(({ kind }) => kind === 'application')?.name : undefined;
+  const isMarked = at(pod, ...path, statusAnnotation) === injectedStatus;
+  const hasDefault = at(pod, ...path, defaultContainerAnnotation) !== undefined;
+  const values = {
+    ...(!isMarked && { [statusAnnotation]: injectedStatus }),
+    ...(application !== undefined && !hasDefault && { [defaultContainerAnnotation]: application }),
+  };
+  return { additions: setKeys(pod, path, values), clashes: [] };
+}
+
+/** The form of the sidecar that is in the pod already; undefined where there is none. */
+export function presentForm(pod: unknown): Form | undefined {
+  const present = containersOf(pod).find(({ name }) => name === containerName);
+  return present && (present.kind === 'init' ? 'native' : 'classic');
 }
 
 /** One part after the other. */

@@ -24,11 +24,12 @@ export function addToList(
   return ordered.map((value) => ({ op: 'add', path: pointer([...path, place === 'first' ? 0 : '-']), value }));
 }
 
-/** Sets the key `name` of the section at `path` of `pod`. */
-export function setKey(pod: unknown, path: Path, { name, value }: { name: string; value: unknown }): Addition {
-  return at(pod, ...path) === undefined
-    ? { op: 'add', path: pointer(path), value: { [name]: value } }
-    : { op: 'add', path: pointer([...path, name]), value };
+/** Sets keys of the section at `path` of `pod`. */
+export function setKeys(pod: unknown, path: Path, values: Readonly<Record<string, unknown>>): Addition[] {
+  const entries = Object.entries(values);
+  if (entries.length === 0) return [];
+  if (at(pod, ...path) === undefined) return [{ op: 'add', path: pointer(path), value: values }];
+  return entries.map(([name, value]) => ({ op: 'add', path: pointer([...path, name]), value }));
 }
 
 /** RFC 6901, section 3. */

@@ -80,6 +80,10 @@ more: 1
 test.each([
   ['', /certificates: is missing[\s\S]*sidecar: is missing/],
   [`${least}sidecar: {}\n`, /sidecar/],
+  [
+    `sidecar: { image: "keyproxy:0.1.0", resources: { requests: { memory: 1Gi }, limits: { memory: 512Mi } } }\ncertificates: { own: ${own} }\n`,
+    /sidecar\.resources\.limits: the limit of memory is below what is requested/,
+  ],
   ['sidecar: { image: "keyproxy:0.1.0" }\ncertificates: {}\n', /exactly one of own and files/],
   ['sidecar: [', /./],
 ])('what cannot be used is refused: %j', (text, message) => {

@@ -168,7 +168,17 @@ describe('in a cluster without native sidecars', () => {
     expect(after.spec.initContainers).toEqual([{ name: 'migrate', image: 'registry.example.com/app:1' }]);
     expect(after.spec.containers[1]).toMatchObject({ env: [{ name: 'KEYPROXY_ADDRESS' }] });
     expect(decide(after, classic).kind).toBe('unchanged');
-    expect(decide(after, podSettings).kind).toBe('injected');
+    // In a newer cluster too, it stays what it is.
+    expect(decide(after, podSettings).kind).toBe('unchanged');
+  });
+
+  test('kubectl still takes the application for the container that is meant, where nobody has said another', () => {
+    const annotations = (pod: unknown) => patched(pod, decide(pod, classic)).metadata.annotations;
+    const name = 'kubectl.kubernetes.io/default-container';
+    expect(annotations(shape('two containers'))).toEqual({ 'keyproxy.io/status': 'injected', [name]: 'app' });
+    const pod = copy(shape('two containers'));
+    const said = { ...pod, metadata: { ...pod.metadata, annotations: { [name]: 'log' } } };
+    expect(annotations(said)).toEqual({ 'keyproxy.io/status': 'injected', [name]: 'log' });
   });
 
   test.each(['a job: restartPolicy Never', 'a job: restartPolicy OnFailure'])(
