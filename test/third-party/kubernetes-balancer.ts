@@ -5,8 +5,12 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 export interface Balancer extends AsyncDisposable {
   /** On 127.0.0.1. */
   readonly port: number;
+  /** How many connections are open. */
+  readonly open: number;
   /** Where connections go from now on; those that are open stay. */
   lead(ports: readonly number[]): void;
+  /** Ends all connections that are open, so that whoever asks next makes a new one. */
+  cut(): void;
 }
 
 export async function startBalancer(): Promise<Balancer> {
@@ -29,6 +33,9 @@ export async function startBalancer(): Promise<Balancer> {
       from.pipe(to);
     }
   });
+  const cut = () => {
+    for (const socket of open) socket.destroy();
+  };
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
@@ -36,8 +43,12 @@ export async function startBalancer(): Promise<Balancer> {
     lead(ports) {
       ready = ports;
     },
+    get open() {
+      return open.size / 2;
+    },
+    cut,
     async [Symbol.asyncDispose]() {
-      for (const socket of open) socket.destroy();
+      cut();
       await new Promise((done) => server.close(done));
     },
   };

@@ -9,7 +9,7 @@ import type { Counts } from './admission-table.ts';
 import { Chart, host, registrations } from './kubernetes-chart.ts';
 import type { KubernetesClient } from './kubernetes-client.ts';
 import { startInjector } from './kubernetes-injector.ts';
-import { copyOf, type FailurePolicy } from './kubernetes-registration.ts';
+import { copyOf } from './kubernetes-registration.ts';
 import { createPod, makeNamespace, type Outcome, outcomeOf, podOf, until } from './kubernetes-scene.ts';
 import { startCluster } from './kubernetes-server.ts';
 import { folderOf } from './ready.ts';
@@ -17,7 +17,10 @@ import { type FaultName, faultNames, faults } from './webhook-faults.ts';
 import { type Behind, startWebhook } from './webhook-server.ts';
 
 const folder = folderOf('kubernetes');
-const policies: readonly FailurePolicy[] = ['Fail', 'Ignore'];
+/** The chart's own policy, and the control. */
+const policies = ['Fail', 'Ignore'] as const;
+
+type FailurePolicy = (typeof policies)[number];
 const expected = Map.groupBy(podShapes, ({ expect }) => expect);
 const [injectable, others] = [expected.get('injected') ?? [], expected.get('refused') ?? []];
 
@@ -74,7 +77,8 @@ describe.skipIf(folder === undefined)('an API server whose webhook fails', () =>
         const namespace = namespaceOf(fault, policy);
         await makeNamespace(admin, namespace);
         const copy = copyOf(chart.the('MutatingWebhookConfiguration'), {
-          ...{ name: namespace, namespace, port, policy, ca: authority.ca },
+          ...{ name: namespace, namespace, port, ca: authority.ca },
+          ...(policy === 'Ignore' && { failurePolicy: policy }),
         });
         await admin.must('POST', registrations, copy);
       }

@@ -7,15 +7,15 @@ import { compileCache } from '../support/compile-cache.ts';
 import { freePort, temporaryFolder } from '../support/daemon.ts';
 import { type Chart, release } from './kubernetes-chart.ts';
 import { until } from './kubernetes-scene.ts';
-import type { Cluster } from './kubernetes-server.ts';
+import type { Account, Cluster } from './kubernetes-server.ts';
 
 const mainFile = resolve(import.meta.dirname, '../../src/main.ts');
 
 export interface Injector extends AsyncDisposable {
   /** Of its webhook, on 127.0.0.1. */
   readonly port: number;
-  /** Base address of its metrics and health. */
-  readonly http: string;
+  /** What its readiness probe says. */
+  isReady(): Promise<boolean>;
   /** All that it has printed so far. */
   output(): string;
   /** Sends SIGTERM and waits for the exit code. */
@@ -27,10 +27,26 @@ export interface InjectorOptions {
   readonly chart: Chart;
   /** In the place of the chart's section `certificates`. */
   readonly certificates?: Readonly<Record<string, unknown>>;
+  /** Whom the API server takes it for; the chart's service account unless given. */
+  readonly account?: Account;
 }
 
-/** Starts one as the chart's service account. Returns once it is ready, unless it never is. */
-export async function startInjector({ cluster, chart, certificates }: InjectorOptions): Promise<Injector> {
+/** Starts one and waits until it is ready. */
+export async function startInjector(options: InjectorOptions): Promise<Injector> {
+  const injector = await launchInjector(options);
+  try {
+    await until('the injector is ready', () => injector.isReady());
+    return injector;
+  } catch (error) {
+    const why = `${error instanceof Error ? error.message : 'unknown'}:\n${injector.output()}`;
+    await injector[Symbol.asyncDispose]();
+    throw new Error(why, { cause: error });
+  }
+}
+
+/** Starts one that may never be ready. */
+export async function launchInjector(options: InjectorOptions): Promise<Injector> {
+  const { cluster, chart, certificates, account = release } = options;
   await using stack = new AsyncDisposableStack();
   const place = stack.use(await temporaryFolder());
   const [port, httpPort] = [await freePort(), await freePort()];
@@ -41,7 +57,7 @@ export async function startInjector({ cluster, chart, certificates }: InjectorOp
     ...(certificates && { certificates }),
   };
   await writeFile(join(place.path, 'injector.yaml'), stringify(file));
-  await writeFile(join(place.path, 'token'), await cluster.tokenOf(release), { mode: 0o600 });
+  await writeFile(join(place.path, 'token'), await cluster.tokenOf(account), { mode: 0o600 });
   await writeFile(join(place.path, 'ca.crt'), cluster.server.ca);
   const { hostname, port: apiPort } = new URL(cluster.server.origin);
   const child = spawn(process.execPath, [mainFile, 'injector', '--config', 'injector.yaml'], {
@@ -67,17 +83,14 @@ export async function startInjector({ cluster, chart, certificates }: InjectorOp
       output += text;
     });
   }
-  const http = `http://127.0.0.1:${httpPort}`;
-  await until('the injector is ready', async () => {
-    if (child.exitCode !== null) throw new Error(`the injector ended at its start:\n${output}`);
-    return (await fetch(`${http}/readyz`).catch(() => undefined))?.status === 200;
-  }).catch((error) => {
-    throw new Error(`${error.message}:\n${output}`, { cause: error });
-  });
   const moved = stack.move();
   return {
-    ...{ port, http },
+    port,
     output: () => output,
+    async isReady() {
+      const response = await fetch(`http://127.0.0.1:${httpPort}/readyz`).catch(() => undefined);
+      return response?.status === 200;
+    },
     stop() {
       child.kill('SIGTERM');
       return exited;

@@ -113,7 +113,7 @@ describe.skipIf(folder === undefined)('an API server with keyproxy’s chart in 
       ];
     });
     await using server = await startWebhook(mesh, { host, authority, injector: '' });
-    const copy = { name, namespace: name, port: server.port, policy: 'Fail', ca: authority.ca } as const;
+    const copy = { name, namespace: name, port: server.port, ca: authority.ca } as const;
     const registration = copyOf(release.chart.the('MutatingWebhookConfiguration'), copy);
     Object.assign(registration['webhooks'][0], { name: 'mesh.example.com', objectSelector: {} });
     await admin.must('POST', registrations, registration);

@@ -6,8 +6,6 @@ import type { Answer, KubernetesClient, KubernetesObject } from './kubernetes-cl
 /** What became of a pod. `bare`: it asked for keyproxy, is in the cluster, and has it not. */
 export type Outcome = 'injected' | 'refused' | 'bare';
 
-const patienceMs = 30_000;
-
 /** Statuses that say nothing of the pod: who asks, a name that is taken, too many calls at once. */
 const mishaps: readonly number[] = [401, 404, 409, 429];
 
@@ -46,7 +44,7 @@ export function sidecarOf(pod: KubernetesObject): KubernetesObject | undefined {
 }
 
 /** Waits until `question` is answered with yes; what the API server is told it heeds a moment later. */
-export async function until(what: string, question: () => Promise<boolean>): Promise<void> {
+export async function until(what: string, question: () => Promise<boolean>, patienceMs = 30_000): Promise<void> {
   for (const end = performance.now() + patienceMs; performance.now() < end; await pause(50)) {
     if (await question()) return;
   }
