@@ -47,20 +47,27 @@ export class KubernetesClient implements Disposable {
   /** Asks and gives back what was answered, be it a refusal. A body goes out as JSON, a patch as a merge patch. */
   async ask(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
     const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+    const content = body === undefined ? '' : JSON.stringify(body);
     const sent = request(new URL(path, this.#server.origin), {
       method,
       agent: this.#agent,
-      headers: { authorization: `Bearer ${this.#token}`, accept: 'application/json', 'content-type': type },
+      headers: {
+        authorization: `Bearer ${this.#token}`,
+        accept: 'application/json',
+        'content-type': type,
+        // Node says by itself neither how long the body of a DELETE is nor that it comes in chunks.
+        'content-length': Buffer.byteLength(content),
+      },
       signal: AbortSignal.timeout(callMs),
     });
-    sent.end(body === undefined ? undefined : JSON.stringify(body));
+    sent.end(content);
     const response = await new Promise<import('node:http').IncomingMessage>((done, fail) => {
       sent.once('response', done).once('error', fail);
     });
-    const answered = parsed(await text(response));
+    const [status, answered] = [response.statusCode ?? 0, parsed(await text(response))];
     return {
-      status: response.statusCode ?? 0,
-      message: answered.kind === 'Status' ? String(answered['message'] ?? '') : '',
+      status,
+      message: messageIn(status, answered),
       warnings: response.headersDistinct['warning'] ?? [],
       body: answered,
     };
@@ -80,6 +87,11 @@ export class KubernetesClient implements Disposable {
   [Symbol.dispose](): void {
     this.#agent.destroy();
   }
+}
+
+/** Of an error the API server says more in a Status, and sometimes in plain text. */
+function messageIn(status: number, { message, text: plain }: KubernetesObject): string {
+  return status < 400 ? '' : String(message ?? plain ?? 'without a word');
 }
 
 /** `/readyz` and its like answer in plain text. */

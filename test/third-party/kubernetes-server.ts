@@ -18,8 +18,15 @@ export interface Cluster extends AsyncDisposable {
   readonly admin: KubernetesClient;
   /** Calls as the service account, with a token that the API server made. */
   as(account: Account): Promise<KubernetesClient>;
-  /** A token of the service account, from the TokenRequest API; of the API server's own audience unless another is named. */
-  tokenOf(account: Account, audience?: string): Promise<string>;
+  /** A token of the service account, from the TokenRequest API, good for an hour. */
+  tokenOf(account: Account, request?: TokenRequest): Promise<string>;
+}
+
+export interface TokenRequest {
+  /** The API server's own unless another is named. */
+  readonly audience?: string;
+  /** The pod that it is for, as the kubelet asks for projected tokens. */
+  readonly pod?: string;
 }
 
 /** A service account. */
@@ -50,8 +57,12 @@ export async function startCluster(installed: string): Promise<Cluster> {
       readyPath: async () => (await admin.ask('GET', '/readyz')).status === 200,
     }),
   );
-  const tokenOf = async ({ namespace, name }: Account, audience?: string): Promise<string> => {
-    const spec = { expirationSeconds: 3600, ...(audience !== undefined && { audiences: [audience] }) };
+  const tokenOf = async ({ namespace, name }: Account, { audience, pod }: TokenRequest = {}): Promise<string> => {
+    const spec = {
+      expirationSeconds: 3600,
+      ...(audience !== undefined && { audiences: [audience] }),
+      ...(pod !== undefined && { boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: pod } }),
+    };
     const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
     const made = await admin.must('POST', path, { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec });
     return String(made['status'].token);
