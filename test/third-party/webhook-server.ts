@@ -1,7 +1,7 @@
 /** A server with one fault, between the API server and the injector. */
 import { once } from 'node:events';
 import { Agent, createServer, request } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { json, text } from 'node:stream/consumers';
 import { makeAuthority, type TestAuthority } from '../support/certificates.ts';
 import { freePort } from '../support/daemon.ts';
@@ -30,8 +30,16 @@ export async function startWebhook({ certificate, answer }: Fault, behind: Behin
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     const question = json(asked) as Exchange['asked'];
+    // A fault that cuts the connection does not wait until the question is there.
+    question.catch(() => undefined);
     const genuine = async () => forward(await question, { agent, injector: behind.injector, path: asked.url ?? '' });
     answer({ asked: question, genuine, response, gone: gone.signal }).catch(() => response.destroy());
+  });
+  // Those too whose TLS has not begun, which `closeAllConnections` does not know and `close` waits for.
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -39,7 +47,7 @@ export async function startWebhook({ certificate, answer }: Fault, behind: Behin
     port: (server.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {
       agent.destroy();
-      server.closeAllConnections();
+      for (const socket of sockets) socket.destroy();
       await new Promise((done) => server.close(done));
     },
   };
