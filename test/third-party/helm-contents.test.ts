@@ -1,14 +1,13 @@
-/** What is in the chart's manifests: what others rely on by name, and what keyproxy itself has to be able to read. */
+/** What is in the chart's manifests beside the injector: the node daemon, monitoring, and the chart without Helm. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { parseDaemonFile } from '../../src/config/daemon-file.ts';
-import { parseInjectorFile } from '../../src/config/injector-file.ts';
 import { parsePolicyFile } from '../../src/config/policy-file.ts';
 import { parseTenantFile } from '../../src/config/tenant-file.ts';
 import { projectRoot } from '../support/pages.ts';
-import { type KubernetesObject, objectOf, renderGood, valuesNames } from './helm/chart.ts';
+import { type KubernetesObject, namesOf, objectOf, renderGood } from './helm/chart.ts';
 import { plainManifests, plainText } from './helm/plain-manifests.ts';
 import { folderOf } from './ready.ts';
 
@@ -18,121 +17,6 @@ const helm = folderOf('helm') ?? '';
 function filesOf(objects: readonly KubernetesObject[], name: string): Record<string, string> {
   return objectOf(objects, 'ConfigMap', name)['data'] as Record<string, string>;
 }
-
-/** Kinds and names, sorted. */
-function namesOf(objects: readonly KubernetesObject[]): string[] {
-  return objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort();
-}
-
-describe.skipIf(helm === '')('the injector', () => {
-  it('is made of these objects and no others', async () => {
-    const { objects } = await renderGood(helm);
-    const bound = ['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding', 'ServiceAccount'];
-    const others = ['ConfigMap', 'Deployment', 'MutatingWebhookConfiguration', 'NetworkPolicy', 'PodDisruptionBudget'];
-    const expected = [...bound, ...others, 'Service'].map((kind) => `${kind} keyproxy-injector`);
-    expect(namesOf(objects)).toEqual(
-      [...expected, 'Pod keyproxy-injector-test', 'Secret keyproxy-injector-tls'].sort(),
-    );
-  });
-
-  it('is registered so that a labelled pod is injected or rejected, and no other pod waits for it', async () => {
-    const { objects } = await renderGood(helm, { namespace: 'byok' });
-    const webhook = objectOf(objects, 'MutatingWebhookConfiguration', 'keyproxy-injector');
-    expect(webhook['webhooks']).toEqual([
-      {
-        name: 'inject.keyproxy.io',
-        admissionReviewVersions: ['v1'],
-        clientConfig: { service: { name: 'keyproxy-injector', namespace: 'byok', path: '/mutate', port: 443 } },
-        failurePolicy: 'Fail',
-        matchPolicy: 'Equivalent',
-        reinvocationPolicy: 'IfNeeded',
-        sideEffects: 'None',
-        timeoutSeconds: 5,
-        objectSelector: { matchLabels: { 'keyproxy.io/inject': 'true' } },
-        namespaceSelector: {
-          matchExpressions: [
-            {
-              key: 'kubernetes.io/metadata.name',
-              operator: 'NotIn',
-              values: ['kube-system', 'kube-public', 'kube-node-lease', 'byok'],
-            },
-          ],
-        },
-        rules: [
-          { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'], scope: 'Namespaced' },
-        ],
-      },
-    ]);
-  });
-
-  it.each(valuesNames)(
-    'fails closed and is no hook, whatever %s says: no upgrade deletes it or takes its authority away',
-    async (values) => {
-      const { objects } = await renderGood(helm, { values });
-      for (const { kind, metadata, webhooks } of objects) {
-        if (kind !== 'MutatingWebhookConfiguration') continue;
-        expect(Object.keys(metadata.annotations ?? {}).filter((name) => name.startsWith('helm.sh/'))).toEqual([]);
-        expect(webhooks).toMatchObject([{ failurePolicy: 'Fail', clientConfig: { service: {} } }]);
-        expect(JSON.stringify(webhooks)).not.toContain('caBundle');
-      }
-    },
-  );
-
-  it.each(valuesNames)('can read its file, whatever %s says', async (values) => {
-    const { objects } = await renderGood(helm, { values });
-    const files = objects.flatMap(({ kind, data }) =>
-      kind === 'ConfigMap' ? [(data ?? {}) as Record<string, string>] : [],
-    );
-    const own = files.flatMap(({ 'injector.yaml': file }) => (file === undefined ? [] : [file]));
-    expect(own).toHaveLength(values === 'node-alone' ? 0 : 1);
-    for (const file of own) {
-      const read = parseInjectorFile(file, '/etc/keyproxy/config/injector.yaml');
-      expect(read).toMatchObject({ problems: [], warnings: [] });
-    }
-  });
-
-  it('may do four things, each to one object that it is told by name', async () => {
-    const { objects } = await renderGood(helm);
-    const rules = (kind: string) => objectOf(objects, kind, 'keyproxy-injector')['rules'];
-    expect(rules('Role')).toEqual([
-      { apiGroups: [''], resources: ['secrets'], resourceNames: ['keyproxy-injector-tls'], verbs: ['get', 'update'] },
-    ]);
-    expect(rules('ClusterRole')).toEqual([
-      {
-        apiGroups: ['admissionregistration.k8s.io'],
-        resources: ['mutatingwebhookconfigurations'],
-        resourceNames: ['keyproxy-injector'],
-        verbs: ['get', 'patch'],
-      },
-    ]);
-  });
-
-  it('may do nothing at all where cert-manager makes its certificate', async () => {
-    const { objects, text } = await renderGood(helm, { values: 'cert-manager' });
-    expect(objects.filter(({ kind }) => /Role|Binding/.test(kind))).toEqual([]);
-    // Nor has it a token: `native` is decided, so that it has nothing to ask.
-    expect(text.match(/automountServiceAccountToken: \w+/g)).not.toContain('automountServiceAccountToken: true');
-    const { metadata } = objectOf(objects, 'MutatingWebhookConfiguration', 'keyproxy-injector');
-    expect(metadata.annotations).toEqual({ 'cert-manager.io/inject-ca-from': 'keyproxy/keyproxy-injector' });
-  });
-
-  it('gets a new pod when its file has changed, and keeps the old ones until that is ready', async () => {
-    const deployment = async (set = {}) => {
-      return objectOf((await renderGood(helm, { set })).objects, 'Deployment', 'keyproxy-injector') as unknown as {
-        spec: { strategy: unknown; template: { metadata: { annotations: Record<string, string> } } };
-      };
-    };
-    const [one, same, other] = await Promise.all([
-      deployment(),
-      deployment({ 'injector.replicas': 5 }),
-      deployment({ 'sidecar.logLevel': 'debug' }),
-    ]);
-    const sum = (of: typeof one) => of.spec.template.metadata.annotations['checksum/config'];
-    expect(sum(same)).toBe(sum(one));
-    expect(sum(other)).not.toBe(sum(one));
-    expect(one.spec.strategy).toEqual({ type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } });
-  });
-});
 
 describe.skipIf(helm === '')('the node daemon', () => {
   it('can read its file, its policy and its tenants, and takes callers by token alone', async () => {

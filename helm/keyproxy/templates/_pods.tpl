@@ -52,11 +52,14 @@ livenessProbe:
     - { port: 53, protocol: TCP }
 {{- end -}}
 
-{{/* Ingress to /metrics. */}}
+{{/* Ingress to metrics and health: from everybody, or from whom the values name and the pod of `helm test`. */}}
 {{- define "keyproxy.ingressToMetrics" -}}
 - ports:
     - { port: metrics, protocol: TCP }
   {{- with .Values.networkPolicy.metricsFrom }}
-  from: {{- toYaml . | nindent 4 }}
+  from:
+    {{- toYaml . | nindent 4 }}
+    - podSelector:
+        matchLabels: {{- include "keyproxy.selector" (dict "context" $ "component" "test") | nindent 10 }}
   {{- end }}
 {{- end -}}

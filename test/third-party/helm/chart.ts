@@ -80,3 +80,8 @@ export function objectOf(objects: readonly KubernetesObject[], kind: string, nam
   if (found === undefined || others.length > 0) throw new Error(`there is not exactly one ${kind} ${name}`);
   return found;
 }
+
+/** Kinds and names, sorted. */
+export function namesOf(objects: readonly KubernetesObject[]): string[] {
+  return objects.map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort();
+}
