@@ -18,21 +18,16 @@ export interface Cluster extends AsyncDisposable {
   readonly admin: KubernetesClient;
   /** Calls as the service account, with a token that the API server made. */
   as(account: Account): Promise<KubernetesClient>;
-  /** A token of the service account, from the TokenRequest API, good for an hour. */
-  tokenOf(account: Account, request?: TokenRequest): Promise<string>;
-}
-
-export interface TokenRequest {
-  /** The API server's own unless another is named. */
-  readonly audience?: string;
-  /** The pod that it is for, as the kubelet asks for projected tokens. */
-  readonly pod?: string;
+  /** A token from the TokenRequest API, good for an hour; for the API server itself unless an audience is named. */
+  tokenOf(account: Account, audience?: string): Promise<string>;
 }
 
 /** A service account. */
 export interface Account {
   readonly namespace: string;
   readonly name: string;
+  /** The pod that its token is for, as the kubelet asks for projected tokens; for none in particular unless named. */
+  readonly pod?: string;
 }
 
 /** The `iss` of tokens, as clusters made by kubeadm have it. */
@@ -57,7 +52,7 @@ export async function startCluster(installed: string): Promise<Cluster> {
       readyPath: async () => (await admin.ask('GET', '/readyz')).status === 200,
     }),
   );
-  const tokenOf = async ({ namespace, name }: Account, { audience, pod }: TokenRequest = {}): Promise<string> => {
+  const tokenOf = async ({ namespace, name, pod }: Account, audience?: string): Promise<string> => {
     const spec = {
       expirationSeconds: 3600,
       ...(audience !== undefined && { audiences: [audience] }),

@@ -65,7 +65,7 @@ describe.skipIf(folder === undefined)('a daemon whose callers show tokens of a r
   };
 
   it('knows the service account of a projected token, and writes it into the audit', async () => {
-    using client = as(await cluster.tokenOf(caller, { audience, pod: await makePod('projected') }));
+    using client = as(await cluster.tokenOf({ ...caller, pod: await makePod('projected') }, audience));
     const { ciphertext } = await client.call<{ ciphertext: Buffer }>('Encrypt', { tenant_id: 'a', plaintext });
     const opened = await client.call<{ plaintext: Buffer }>('Decrypt', { tenant_id: 'a', ciphertext });
     expect(opened.plaintext).toEqual(plaintext);
@@ -75,7 +75,7 @@ describe.skipIf(folder === undefined)('a daemon whose callers show tokens of a r
   it.each([undefined, 'vault', 'https://kubernetes.default.svc'])(
     'refuses a token for the audience %s',
     async (other) => {
-      using client = as(await cluster.tokenOf(caller, other === undefined ? {} : { audience: other }));
+      using client = as(await cluster.tokenOf(caller, other));
       expect(toldBy(await client.error('Encrypt', { tenant_id: 'a', plaintext })).reason).toBe(
         'CALLER_UNAUTHENTICATED',
       );
@@ -83,13 +83,13 @@ describe.skipIf(folder === undefined)('a daemon whose callers show tokens of a r
   );
 
   it('lets another service account do nothing', async () => {
-    using client = as(await cluster.tokenOf({ namespace: 'shop', name: 'default' }, { audience }));
+    using client = as(await cluster.tokenOf({ namespace: 'shop', name: 'default' }, audience));
     expect(toldBy(await client.error('Encrypt', { tenant_id: 'a', plaintext })).reason).toBe('ACCESS_DENIED');
   });
 
   it('serves the pod that was deleted until its token is over, which the API server would not', async () => {
     const pod = await makePod('deleted');
-    const token = await cluster.tokenOf(caller, { audience, pod });
+    const token = await cluster.tokenOf({ ...caller, pod }, audience);
     await cluster.admin.must('DELETE', `/api/v1/namespaces/shop/pods/${pod}`, { gracePeriodSeconds: 0 });
     const review = {
       apiVersion: 'authentication.k8s.io/v1',
