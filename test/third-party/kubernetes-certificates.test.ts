@@ -12,8 +12,7 @@ import { folderOf } from './ready.ts';
 
 const folder = folderOf('kubernetes');
 const [minuteMs, dayMs] = [60_000, 86_400_000];
-const secrets = `/api/v1/namespaces/${names.namespace}/secrets`;
-const secret = 'keyproxy-injector-tls';
+const secret = `/api/v1/namespaces/${names.namespace}/secrets/keyproxy-injector-tls`;
 const hosts = [host, `${names.name}.${names.namespace}`, `${host}.cluster.local`];
 /** Three looks of every replica at what the others have done, one every ten seconds, and what a busy machine adds. */
 const rotationMs = 90_000;
@@ -38,7 +37,7 @@ async function leaveOldAuthority(admin: KubernetesClient): Promise<void> {
   const authority = await makeAuthority(Date.now() - 300 * dayMs);
   const leaf = await issueLeaf(authority, { hosts, now: Date.now() });
   const data = { ...entries('ca', authority), ...entries('tls', leaf) };
-  await admin.must('POST', secrets, { metadata: { name: secret }, type: 'Opaque', data });
+  await admin.must('PATCH', secret, { data });
 }
 
 describe.skipIf(folder === undefined)('replicas of the injector with certificates of their own', () => {
@@ -60,9 +59,9 @@ describe.skipIf(folder === undefined)('replicas of the injector with certificate
     // The next authority is there since the start; here it becomes one that has been known for long enough.
     const next = await makeAuthority(Date.now() - 20 * minuteMs);
     await until('the next authority is in the Secret', async () => {
-      const kept = await admin.must('GET', `${secrets}/${secret}`);
+      const kept = await admin.must('GET', secret);
       const data = { ...kept['data'], ...entries('next-ca', next) };
-      return (await admin.ask('PUT', `${secrets}/${secret}`, { ...kept, data })).status === 200;
+      return (await admin.ask('PUT', secret, { ...kept, data })).status === 200;
     });
     const isChanged = async () => {
       const issuers = await Promise.all(injectors.map(({ port }) => issuerAt(port)));
