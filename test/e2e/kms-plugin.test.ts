@@ -107,7 +107,7 @@ test('a refusal of the customer is heard within the interval, and nothing opens'
 
 /** The operations that the audit tells of, with their outcomes. */
 function audited(output: string): string[] {
-  const lines = output.split('\n').filter((line) => line.includes('"phase":"end"'));
+  const lines = output.split('\n').filter((line) => /"phase":"(?:end|call)"/.test(line));
   return lines.map((line) => JSON.parse(line)).map(({ operation, outcome }) => `${operation} ${outcome}`);
 }
 
