@@ -54,12 +54,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** At the beginning the key wraps something: a key that never did, and denies the canary, can be asked nothing. */
 const beginning: readonly Step[] = [{ kind: 'encrypt', purpose: 9 }];
 
-/** In the end the service is well, the customer says yes, and then no. */
+/**
+ * In the end the service is well, the customer says yes, and then no. Data keys are fetched anew before: a key of which
+ * nothing is cached any more is not asked.
+ */
 const ending: readonly Step[] = [
   { kind: 'release' },
   { kind: 'mood', of: 'current', mood: 'well' },
   { kind: 'will', of: 'current', will: 'yes' },
   { kind: 'time', ms: 30_000 },
+  { kind: 'forget' },
   { kind: 'encrypt', purpose: 9 },
   { kind: 'time', ms: 10_000 },
 ];
@@ -87,10 +91,10 @@ describe('a watched key', () => {
         steps += all.length;
         for (const name of Object.keys(seen) as (keyof typeof seen)[]) seen[name] += world.seen[name];
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
     // Most of it has to have happened for this to mean anything.
-    expect(steps).toBeGreaterThan(15_000);
-    expect(Math.min(...Object.values(seen))).toBeGreaterThan(100);
+    expect(steps).toBeGreaterThan(7_500);
+    expect(Math.min(...Object.values(seen))).toBeGreaterThan(40);
   });
 });

@@ -208,7 +208,7 @@ const visit: fc.Arbitrary<Visit> = fc.record({
     { weight: 4, arbitrary: fc.constant('background' as const) },
     { weight: 1, arbitrary: fc.constant('canary' as const) },
   ),
-  durationMs: fc.oneof(fc.nat({ max: 50 }), fc.nat({ max: 1_500 })),
+  durationMs: fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 1_500 })),
   patienceMs: fc.option(fc.nat({ max: 1_500 }), { freq: 2 }),
   isMade: fc.boolean(),
 });
