@@ -28,6 +28,7 @@ export class EntryLines {
   readonly #stamp = Buffer.alloc(stampLength);
   #stampTime = Number.NaN;
   readonly #ended = Buffer.from(`${endedHead}${'-'.repeat(stampLength)}"`, 'latin1');
+  #endedTime = Number.NaN;
 
   /** Counts on from the entry `last`. */
   constructor(last: number) {
@@ -47,10 +48,7 @@ export class EntryLines {
     block.addBytes(this.#formOf(outcome));
     const { providerRequestId } = outcome;
     if (providerRequestId !== undefined) block.addText(`,"provider_request_id":${quoted(providerRequestId)}`);
-    if (ended !== undefined) {
-      this.#ended.set(this.#stampOf(ended), endedHead.length);
-      block.addBytes(this.#ended);
-    }
+    if (ended !== undefined) block.addBytes(this.#endedAt(ended));
     block.endLine();
   }
 
@@ -65,6 +63,14 @@ export class EntryLines {
       this.#stamp.write(new Date(time).toISOString(), 'latin1');
     }
     return this.#stamp;
+  }
+
+  #endedAt(time: number): Buffer {
+    if (time !== this.#endedTime) {
+      this.#endedTime = time;
+      this.#ended.write(new Date(time).toISOString(), endedHead.length, 'latin1');
+    }
+    return this.#ended;
   }
 
   #formOf(outcome: AuditOutcome): Buffer {
