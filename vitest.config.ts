@@ -18,6 +18,9 @@ function project(name: string, timeout: number, globalSetup: string[] = [], retr
   };
 }
 
+/** Keys that take long to make are made once for all. */
+const pairs = 'test/support/kept-pairs.ts';
+
 export default defineConfig({
   test: {
     reporters: ['default', new FlakyReporter()],
@@ -26,11 +29,11 @@ export default defineConfig({
     // Most of the time of a test goes into waiting for another process or the clock, so there are more workers than cores.
     maxWorkers: Math.ceil(availableParallelism() * 1.5),
     projects: [
-      project('unit', 20_000),
-      project('contract', 30_000),
-      project('property', 60_000),
+      project('unit', 20_000, [pairs]),
+      project('contract', 30_000, [pairs]),
+      project('property', 60_000, [pairs]),
       // Real daemons against real time: on a machine that stands still for a moment they get a second chance.
-      project('e2e', 60_000, ['test/support/compile-cache.ts'], 2),
+      project('e2e', 60_000, [pairs, 'test/support/compile-cache.ts'], 2),
       project('third-party', 120_000, ['test/third-party/setup.ts']),
       // Hours, not minutes: these files measure, so `npm run test:long` runs them one after the other.
       project('long', 4 * 3_600_000, ['test/support/compile-cache.ts']),

@@ -1,8 +1,8 @@
 /** Encrypting and decrypting under one key, symmetric or RSA, with the bounds that KMS documents. */
 import { constants, type KeyObject, privateDecrypt, publicEncrypt } from 'node:crypto';
+import type { KeyPair } from '../../support/kept-pairs.ts';
 import { type ContextPairs, type Material, open, seal, tagOf } from './ciphertext-blob.ts';
 import { kmsError } from './errors.ts';
-import type { KeyPair } from './key-pairs.ts';
 import type { KeyRecord } from './keys.ts';
 import type { EncryptionAlgorithm } from './kms-access.ts';
 import { constraint } from './request-fields.ts';

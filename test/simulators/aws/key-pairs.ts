@@ -2,23 +2,19 @@
  * Real RSA and EC key pairs, made when first asked for. Making RSA-4096 takes seconds, so the process keeps what it made;
  * the n-th key of a spec in one simulator gets the n-th pair, so two keys of one simulator never share a pair.
  */
-import { generateKeyPair, type KeyObject } from 'node:crypto';
+import { generateKeyPair } from 'node:crypto';
 import { promisify } from 'node:util';
+import { type KeyPair, rsaPair } from '../../support/kept-pairs.ts';
 
 const generate = promisify(generateKeyPair);
-
-export interface KeyPair {
-  readonly publicKey: KeyObject;
-  readonly privateKey: KeyObject;
-}
 
 /** The specs that have a pair. */
 export type PairSpec = 'RSA_2048' | 'RSA_3072' | 'RSA_4096' | 'ECC_NIST_P256';
 
-const makers: Record<PairSpec, () => Promise<KeyPair>> = {
-  RSA_2048: () => generate('rsa', { modulusLength: 2048 }),
-  RSA_3072: () => generate('rsa', { modulusLength: 3072 }),
-  RSA_4096: () => generate('rsa', { modulusLength: 4096 }),
+const makers: Record<PairSpec, (index: number) => Promise<KeyPair>> = {
+  RSA_2048: (index) => rsaPair(2048, `cloud-${index}`),
+  RSA_3072: (index) => rsaPair(3072, `cloud-${index}`),
+  RSA_4096: (index) => rsaPair(4096, `cloud-${index}`),
   ECC_NIST_P256: () => generate('ec', { namedCurve: 'P-256' }),
 };
 
@@ -34,7 +30,7 @@ export class KeyPairSource {
     this.#handedOut.set(spec, index + 1);
     return () => {
       const name = `${spec}/${index}`;
-      const pair = made.get(name) ?? makers[spec]();
+      const pair = made.get(name) ?? makers[spec](index);
       made.set(name, pair);
       return pair;
     };

@@ -5,10 +5,11 @@
  * (KMS developer guide, "Multi-Region keys in AWS KMS").
  */
 import { createHash, createSecretKey, randomBytes } from 'node:crypto';
+import type { KeyPair } from '../../support/kept-pairs.ts';
 import { type Material, tagOf } from './ciphertext-blob.ts';
 import type { CustomKeyStore } from './custom-key-store.ts';
 import { kmsError } from './errors.ts';
-import type { KeyPair, PairSpec } from './key-pairs.ts';
+import type { PairSpec } from './key-pairs.ts';
 import type { PolicyDocument } from './policy-document.ts';
 
 export type KeySpec = 'SYMMETRIC_DEFAULT' | PairSpec | 'HMAC_256';

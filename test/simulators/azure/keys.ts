@@ -1,6 +1,6 @@
 /** The keys of one vault or managed HSM, each with all its versions. */
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
-import type { KeyPair } from '../aws/key-pairs.ts';
+import type { KeyPair } from '../../support/kept-pairs.ts';
 
 export type KeyType = 'RSA' | 'RSA-HSM' | 'EC' | 'EC-HSM' | 'oct-HSM';
 /** As in `key_ops`. */

@@ -1,5 +1,6 @@
 /** Service accounts and foreign issuers as a test holds them, with the files that a customer would give to keyproxy. */
-import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { type KeyObject, randomBytes } from 'node:crypto';
+import { rsaPairAtOnce } from '../../support/kept-pairs.ts';
 import type { Account, SimulatedCloud, WorkloadProvider } from './cloud.ts';
 import { signJwt } from './jwt.ts';
 import { tokenSeconds } from './tokens.ts';
@@ -62,15 +63,6 @@ export interface Origins {
   readonly iam: string;
 }
 
-const pairs: { readonly publicKey: KeyObject; readonly privateKey: KeyObject }[] = [];
-
-/** The n-th pair of the process: making one takes a while, and accounts of different simulators may share one. */
-function pair(index: number): { readonly publicKey: KeyObject; readonly privateKey: KeyObject } {
-  const known = pairs[index] ?? generateKeyPairSync('rsa', { modulusLength: 2048 });
-  pairs[index] = known;
-  return known;
-}
-
 /** Makes accounts and issuers of one cloud, each with keys of its own. */
 export class Identities {
   readonly #cloud: SimulatedCloud;
@@ -108,7 +100,7 @@ export class Identities {
     const name = `${poolName}/providers/${provider}`;
     const audience = `//${name}`;
     if (this.#cloud.providers.has(audience)) throw new Error(`${audience} exists already`);
-    const { publicKey, privateKey } = pair(this.#pairs++);
+    const { publicKey, privateKey } = rsaPairAtOnce(2048, `account-${this.#pairs++}`);
     const record: WorkloadProvider = {
       audience,
       pool: poolName,
@@ -162,7 +154,7 @@ export class Identities {
   }
 
   #keyFile(account: Account): Record<string, string> {
-    const { publicKey, privateKey } = pair(this.#pairs++);
+    const { publicKey, privateKey } = rsaPairAtOnce(2048, `account-${this.#pairs++}`);
     const id = randomBytes(20).toString('hex');
     account.keys.set(id, publicKey);
     return {

@@ -5,7 +5,8 @@
  * "Key purposes and algorithms" (https://cloud.google.com/kms/docs/algorithms).
  */
 import { createSecretKey, randomBytes } from 'node:crypto';
-import type { KeyPair, PairSpec } from '../aws/key-pairs.ts';
+import type { KeyPair } from '../../support/kept-pairs.ts';
+import type { PairSpec } from '../aws/key-pairs.ts';
 import { newTag, type SymmetricMaterial, tagOf } from './ciphertext.ts';
 import type { EkmErrorDomain } from './ekm.ts';
 import { keyNameOf } from './resource-names.ts';

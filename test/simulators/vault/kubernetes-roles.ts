@@ -5,7 +5,8 @@
  * leeway, then the names, then what the cluster's TokenReview says, which has no leeway and no sentence of its own.
  * Source: hashicorp/vault-plugin-auth-kubernetes `path_login.go`, hashicorp/cap `jwt/jwt.go`.
  */
-import { createPublicKey, generateKeyPairSync, type KeyObject, randomUUID, sign, verify } from 'node:crypto';
+import { createPublicKey, type KeyObject, randomUUID, sign, verify } from 'node:crypto';
+import { rsaPairAtOnce } from '../../support/kept-pairs.ts';
 import { failure, refusal } from './errors.ts';
 import type { TokenTerms } from './tokens.ts';
 
@@ -41,7 +42,7 @@ export interface ProjectedClaims extends ServiceAccount {
 const keys: { own?: KeyObject; foreign?: KeyObject } = {};
 
 function signingKey(whose: keyof typeof keys): KeyObject {
-  const key = keys[whose] ?? generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+  const key = keys[whose] ?? rsaPairAtOnce(2048, `cluster-${whose}`).privateKey;
   keys[whose] = key;
   return key;
 }

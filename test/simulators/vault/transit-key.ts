@@ -4,7 +4,8 @@
  * Source: OpenBao `sdk/helper/keysutil/policy.go`, `builtin/logical/transit/path_keys.go`.
  */
 import { type KeyObject, randomBytes } from 'node:crypto';
-import { isPairType, type KeyPair, type KeyPairSource, type PairType } from './key-pairs.ts';
+import type { KeyPair } from '../../support/kept-pairs.ts';
+import { isPairType, type KeyPairSource, type PairType } from './key-pairs.ts';
 
 /** The symmetric types, by the length of their keys in bytes. */
 export const symmetricTypes = { 'aes128-gcm96': 16, 'aes256-gcm96': 32, 'chacha20-poly1305': 32 } as const;
