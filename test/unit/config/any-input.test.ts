@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseDaemonFile } from '../../../src/config/daemon-file.ts';
 import { parseTenantFile } from '../../../src/config/tenant-file.ts';
+import { processorMs } from '../../support/processor-time.ts';
 
 const tenantOptions = { allowLocal: true, trustedEndpoints: [] };
 
@@ -87,8 +88,8 @@ describe('whatever a file holds, reading it ends with a configuration or with pr
     ['lists that name each other a billion times', 'a: &a [x]\nb: &b [*a,*a]\nc: &c [*b,*b]\nencryption: [*c,*c]\n'],
     ['names of the prototype', '__proto__: {a: 1}\nconstructor: 1\ntoString: 2\nhasOwnProperty: 3\n'],
   ])('%s', (_, text) => {
-    const started = performance.now();
+    const started = processorMs();
     readAsBoth(text);
-    expect(performance.now() - started).toBeLessThan(5000);
+    expect(processorMs() - started).toBeLessThan(5000);
   });
 });

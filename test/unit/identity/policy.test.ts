@@ -4,6 +4,7 @@ import { type Caller, callerName } from '../../../src/base/caller.ts';
 import { isVerb, verbs } from '../../../src/base/verb.ts';
 import { callerNamed } from '../../../src/identity/caller-name.ts';
 import { Policy, type PolicyRule } from '../../../src/identity/policy.ts';
+import { processorMs } from '../../support/processor-time.ts';
 
 const orders: Caller = { kind: 'service_account', namespace: 'shop', name: 'orders' };
 const web: Caller = { kind: 'spiffe', id: 'spiffe://example.org/ns/shop/sa/web' };
@@ -87,9 +88,9 @@ describe("a caller's name", () => {
 
 test("a name of the caller's choice takes no longer to match for it", () => {
   const policy = new Policy([{ callers: ['socket'], tenants: ['*a*a*a*a*a*a*a*b', '*-*-*-*-eu'], operations: ['*'] }]);
-  const start = performance.now();
+  const start = processorMs();
   for (let i = 0; i < 100; i++) policy.rightsOf(socket)(`${'a'.repeat(64)}${'-'.repeat(64)}`);
-  expect(performance.now() - start).toBeLessThan(500);
+  expect(processorMs() - start).toBeLessThan(500);
   expect(policy.rightsOf(socket)(`${'a'.repeat(20)}b`).size).toBe(6);
 });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { matchesPattern } from '../../../../src/kms/aws/policy-condition.ts';
+import { processorMs } from '../../../support/processor-time.ts';
 
 /** The same by a regular expression, which is slow for many stars. */
 function byExpression(pattern: string, value: string): boolean {
@@ -34,8 +35,8 @@ describe('a pattern of a policy', () => {
   });
 
   it('of any number of stars is told in no time', () => {
-    const start = performance.now();
+    const start = processorMs();
     expect(matchesPattern(`${'*?'.repeat(200)}*Z`, 'a'.repeat(2_000))).toBe(false);
-    expect(performance.now() - start).toBeLessThan(1_000);
+    expect(processorMs() - start).toBeLessThan(1_000);
   });
 });
