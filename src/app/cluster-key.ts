@@ -61,9 +61,7 @@ export class ClusterKey implements KmsPlugin {
     if (probe.finding === undefined) await Promise.race([probe.first(), pause(clock, firstLookMs, signal)]);
     const keyId = ids.current?.id;
     const failure = this.#failure();
-    if (keyId === undefined) {
-      throw failure ?? new KeyproxyError('KEY_SERVICE_UNAVAILABLE', { detail: 'the key has not been seen yet' });
-    }
+    if (keyId === undefined) throw failure ?? notSeenYet();
     return { keyId, healthz: failure === undefined ? 'ok' : healthzOf(failure) };
   }
 
@@ -136,13 +134,19 @@ export class ClusterKey implements KmsPlugin {
     const { reason } = this.#options.tenant()?.state ?? {};
     if (reason !== undefined) return new KeyproxyError(reason);
     const { finding } = this.#options.probe;
-    return finding?.kind === 'failed' ? finding.failure : undefined;
+    // The id of an earlier process proves nothing about the key of this one.
+    if (finding === undefined) return notSeenYet();
+    return finding.kind === 'failed' ? finding.failure : undefined;
   }
 }
 
 /** A text for anybody: reason and sentence, which never hold what is secret. */
 function healthzOf({ reason, message }: KeyproxyError): string {
   return `${reason}: ${message}`.slice(0, maxHealthzLength);
+}
+
+function notSeenYet(): KeyproxyError {
+  return new KeyproxyError('KEY_SERVICE_UNAVAILABLE', { detail: 'the key has not been seen yet' });
 }
 
 /** Data that only a replica opens must not bear the id of a key that does not. */

@@ -163,6 +163,27 @@ describe('the key id', () => {
     expect(keyId).toBe(id);
     expect(healthz).toMatch(/^KEY_SERVICE_UNAVAILABLE: /);
   });
+
+  test('of before a restart is not called sound while the key of now has not been seen', async () => {
+    const files = new Map<string, string>();
+    let id = '';
+    {
+      await using scene = await KmsScene.start({ current: new FakeKeyService('a') }, { files });
+      id = (await scene.status()).keyId;
+    }
+    const key = new FakeKeyService('b');
+    const release = key.hold();
+    await using scene = await KmsScene.start({ current: key }, { files });
+    expect(await scene.status()).toEqual({
+      ...{ version: 'v2', keyId: id },
+      healthz: expect.stringMatching(/^KEY_SERVICE_UNAVAILABLE: .*the key has not been seen yet$/),
+    });
+    release();
+    await scene.pass(100);
+    const after = await scene.status();
+    expect(after.healthz).toBe('ok');
+    expect(after.keyId).not.toBe(id);
+  });
 });
 
 describe("the customer's no", () => {
