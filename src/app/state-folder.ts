@@ -41,7 +41,10 @@ export class StateFolder {
     }
   }
 
-  /** Puts a file in the place of what was there, mode 0600, so that a crash at any moment leaves the one or the other. */
+  /**
+   * Puts a file in the place of what was there, mode 0600, so that a crash at any moment leaves the one or the other.
+   * Once it has resolved it is the new one, after a loss of power too.
+   */
   async write(name: string, text: string): Promise<void> {
     this.#written += 1;
     const next = join(this.path, `.${name}.${process.pid}.${this.#written}`);
@@ -52,6 +55,9 @@ export class StateFolder {
         await file.sync();
       }
       await rename(next, join(this.path, name));
+      // fsync(2): what is synced of a file does not say that the folder's entry for it is on the disk.
+      await using folder = await open(this.path);
+      await folder.sync();
     } catch (error) {
       await rm(next, { force: true });
       throw error;

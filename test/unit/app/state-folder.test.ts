@@ -1,7 +1,7 @@
 /** What is kept on disk: whole or not there, for nobody else to read, and never a reason to fail later than at the start. */
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { StartupError } from '../../../src/app/startup-error.ts';
 import { StateFolder } from '../../../src/app/state-folder.ts';
 import { temporaryFolder } from '../../support/daemon.ts';
@@ -45,6 +45,28 @@ describe('the folder of the state', () => {
     expect(await readdir(folder.path)).toEqual(['x.json']);
   });
 
+  it('has a write on the disk before it says so: the file, its new name, and then the folder', async () => {
+    const folder = await StateFolder.at(join(parent.path, 'state'));
+    const synced: string[] = [];
+    await using _watched = await watchedSync(async (handle) => {
+      const isFolder = (await handle.stat()).isDirectory();
+      synced.push(`${isFolder ? 'folder' : 'file'} while there is ${(await readdir(folder.path)).join()}`);
+    });
+    await folder.write('x.json', 'text');
+    expect(synced).toEqual([
+      expect.stringMatching(/^file while there is \.x\.json\.\d+\.\d+$/),
+      'folder while there is x.json',
+    ]);
+  });
+
+  it('fails a write whose folder does not come to the disk', async () => {
+    const folder = await StateFolder.at(join(parent.path, 'state'));
+    await using _watched = await watchedSync(async (handle) => {
+      if ((await handle.stat()).isDirectory()) throw new Error('EIO');
+    });
+    await expect(folder.write('x.json', 'text')).rejects.toThrow('EIO');
+  });
+
   it('says at the start that it cannot be made', async () => {
     await writeFile(join(parent.path, 'file'), '');
     const failure = await failureOf(StateFolder.at(join(parent.path, 'file', 'state')));
@@ -62,3 +84,15 @@ describe('the folder of the state', () => {
     },
   );
 });
+
+/** Calls `watch` before each fsync of this process, until it is disposed. */
+async function watchedSync(watch: (handle: FileHandle) => Promise<void>): Promise<AsyncDisposable> {
+  await using some = await open(parent.path);
+  const prototype: FileHandle = Object.getPrototypeOf(some);
+  const { sync } = prototype;
+  const spy = vi.spyOn(prototype, 'sync').mockImplementation(async function (this: FileHandle) {
+    await watch(this);
+    await sync.call(this);
+  });
+  return { [Symbol.asyncDispose]: async () => void spy.mockRestore() };
+}
