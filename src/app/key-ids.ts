@@ -16,6 +16,8 @@ import type { StateFolder } from './state-folder.ts';
 /** One key with one version, and since when it has been the current one. */
 export interface KnownKeyId extends KeyInfo {
   readonly id: string;
+  /** Whose key it is. */
+  readonly tenant: string;
   readonly generation: number;
   /** Milliseconds since 1970. */
   readonly since: number;
@@ -31,7 +33,7 @@ export type Standing =
 
 export interface KeyIdsOptions {
   readonly folder: Pick<StateFolder, 'path' | 'read' | 'write'>;
-  /** Asked when an id is made. */
+  /** Asked once tenants are there. */
   readonly tenantId: () => string;
   /** The least that an id may have. */
   readonly generation: number;
@@ -73,6 +75,16 @@ export class KeyIds {
     return this.#known.at(-1);
   }
 
+  /** Throws a StartupError where the history is another tenant's: its ids would be shown for this one's key. */
+  expectTenant(): void {
+    const [tenant, before] = [this.#options.tenantId(), this.current?.tenant];
+    if (before === undefined || before === tenant) return;
+    const { path } = this.#options.folder;
+    throw new StartupError(
+      `${path}/${fileName} is of the tenant ${before}, and the tenant's file names ${tenant}: put the old tenant_id back, or give this tenant a state of its own`,
+    );
+  }
+
   /** All of them, the current one last. */
   get known(): readonly KnownKeyId[] {
     return this.#known;
@@ -103,7 +115,8 @@ export class KeyIds {
     if (current !== undefined && this.standingOf(key) === 'current') return current;
     const earlier = this.#known.filter((row) => isSame(row, key)).map((row) => row.generation + 1);
     const generation = Math.max(least, ...earlier);
-    const row = { id: idOf(tenantId(), key, generation), ...key, generation, since: now() };
+    const tenant = tenantId();
+    const row = { id: idOf(tenant, key, generation), tenant, ...key, generation, since: now() };
     const known = [...this.#known, row];
     await folder.write(fileName, textOf(known, version));
     this.#known = known;
@@ -138,11 +151,13 @@ function isProvider(value: unknown): value is KeyInfo['provider'] {
 
 function knownOf(row: Readonly<Record<string, unknown>>): KnownKeyId | undefined {
   if (!isRecord(row)) return undefined;
-  const { id, provider, keyId, keyVersion, generation, since } = row;
-  if (typeof id !== 'string' || !/^kp1\.[0-9a-f]{32}\.\d{1,9}$/.test(id) || !isProvider(provider)) return undefined;
+  const { id, tenant, provider, keyId, keyVersion, generation, since } = row;
+  if (typeof tenant !== 'string' || !isProvider(provider)) return undefined;
   if (typeof keyId !== 'string' || typeof keyVersion !== 'string' || typeof since !== 'number') return undefined;
   if (typeof generation !== 'number' || !Number.isSafeInteger(generation) || generation < 1) return undefined;
-  return { id, provider, keyId, keyVersion, generation, since };
+  const key = { provider, keyId, keyVersion };
+  // The id is made of all the rest but the time, so it vouches for that.
+  return id === idOf(tenant, key, generation) ? { id, tenant, ...key, generation, since } : undefined;
 }
 
 function unreadable(folder: KeyIdsOptions['folder'], cause?: unknown): StartupError {

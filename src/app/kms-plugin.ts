@@ -18,7 +18,7 @@ import type { Offer, PlaneParts } from './serve.ts';
 /** How the uid of a request may look in the log; kube-apiserver sends a UUID. */
 const loggableUid = /^[A-Za-z0-9-]{1,64}$/;
 
-/** What the plane of a KMS plugin offers. Throws a StartupError where the key ids of before cannot be read. */
+/** What the plane of a KMS plugin offers. Throws a StartupError where the key ids of before cannot be used. */
 export function offerToApiServer({ healthIntervalMs: intervalMs, generation }: KmsPluginConfig): Offer {
   return async (parts) => {
     const { engine, state, log } = parts;
@@ -32,7 +32,7 @@ export function offerToApiServer({ healthIntervalMs: intervalMs, generation }: K
     const dropRoot = (of: Tenant, unless?: KeyInfo) => dropRootOf(parts, of, unless);
     const probe = new KeyProbe({
       ...{ clock, intervalMs, tenant },
-      contextOf: contextOf,
+      contextOf,
       async onSeen(of, key) {
         if (ids.standingOf(key) === 'older') throw olderVersion();
         const { current } = ids;
@@ -63,7 +63,10 @@ export function offerToApiServer({ healthIntervalMs: intervalMs, generation }: K
     });
     return {
       methods: kmsPluginMethods(logged(key, log)),
-      open: () => void probe.look(),
+      open() {
+        ids.expectTenant();
+        void probe.look();
+      },
       served: () => void probe.look(),
       [Symbol.asyncDispose]: () => probe[Symbol.asyncDispose](),
     };

@@ -48,7 +48,7 @@ export interface DataPlane {
   readonly tenants: TenantSet;
   readonly registry: TenantRegistry;
   readonly metrics: Metrics;
-  /** Tells probes that calls are welcome: tenants are there. */
+  /** Tells probes that calls are welcome: tenants are there. Throws a StartupError where it cannot serve them. */
   open(): void;
   /** Stops: readiness first, then calls, then keys. */
   drain(): Promise<void>;
@@ -70,7 +70,7 @@ export interface PlaneParts {
 /** What a plane offers on its listeners. */
 export interface Offered extends AsyncDisposable {
   readonly methods: readonly Method[];
-  /** Tenants are there: calls are welcome. */
+  /** Tenants are there: calls are welcome. Throws a StartupError where it cannot be offered for them. */
   open(): void;
   /** A tenant is served as a new file says. */
   served(): void;
@@ -88,8 +88,8 @@ export const offerToApplications: Offer = async ({ engine, around, config, healt
 });
 
 /**
- * Builds, binds and serves. Throws a ConfigError where the policy cannot be used, a StartupError where an address or the folder of its state cannot be had; nothing is
- * left behind then.
+ * Builds, binds and serves. Throws a ConfigError where the policy cannot be used, a StartupError where an address or the
+ * folder of its state cannot be had; nothing is left behind then.
  */
 export async function startDataPlane(
   config: DaemonConfig,
@@ -101,6 +101,7 @@ export async function startDataPlane(
   const random = Math.random;
   const policy = await PolicyInForce.open(config.policy);
   const state = await openState(config, log);
+  if (state !== undefined) stack.use(state.folder);
   const keyServices = stack.use(new KeyServices({ clock, ...config }));
   const metrics = createMetrics({
     cacheEntries: () => cache.count(),
@@ -189,9 +190,9 @@ export async function startDataPlane(
     registry,
     metrics,
     open() {
+      offered.open();
       health.serving = true;
       warmStart?.start();
-      offered.open();
     },
     async drain() {
       health.serving = false;

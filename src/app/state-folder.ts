@@ -1,34 +1,52 @@
-/** The folder in which the daemon keeps what has to outlive it. Files in it are whole or not there. */
+/**
+ * The folder in which the daemon keeps what has to outlive it. Files in it are whole or not there, and one process
+ * alone has it.
+ */
 
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { takeLock } from '../base/socket-lock.ts';
 import { codeOf } from '../base/system-code.ts';
 import { StartupError } from './startup-error.ts';
 
 /** A file that is not whole yet: its name, the number of the process that writes it, and one of its own. */
 const unfinished = /^\..+\.\d+\.\d+$/;
 
-export class StateFolder {
+/** The name of the socket that says that the folder is in use. */
+const lockName = 'lock';
+
+export class StateFolder implements AsyncDisposable {
   readonly path: string;
+  readonly #lock: AsyncDisposable;
   #written = 0;
 
-  private constructor(path: string) {
+  private constructor(path: string, lock: AsyncDisposable) {
     this.path = path;
+    this.#lock = lock;
   }
 
-  /** Makes the folder, mode 0700, where it is missing. Throws a StartupError where it cannot be had. */
+  /**
+   * Makes the folder, mode 0700, where it is missing. Throws a StartupError where it cannot be had, or another process
+   * has it. Disposing lets the next one in; nothing may be written from then on.
+   */
   static async at(path: string): Promise<StateFolder> {
     await mkdir(path, { recursive: true, mode: 0o700 }).catch((error) => {
       throw new StartupError(`cannot make the folder ${path} of state.directory: ${codeOf(error)}`, error);
     });
-    const folder = new StateFolder(path);
+    await using stack = new AsyncDisposableStack();
+    const folder = stack.use(new StateFolder(path, await lockOf(path)));
     await folder.#sweep();
     // What cannot be written is said now, and not when a customer has said no.
     await folder.write('probe', '').catch((error) => {
       throw new StartupError(`cannot write to the folder ${path} of state.directory: ${codeOf(error)}`, error);
     });
     await folder.remove('probe');
+    stack.move();
     return folder;
+  }
+
+  [Symbol.asyncDispose](): PromiseLike<void> {
+    return this.#lock[Symbol.asyncDispose]();
   }
 
   /** The text of a file; undefined where there is none. */
@@ -90,5 +108,26 @@ export class StateFolder {
   /** Moves a file out of the way that cannot be read, for whoever wants to look at it. */
   async setAside(name: string): Promise<void> {
     await rename(join(this.path, name), join(this.path, `${name}.unreadable`)).catch(() => {});
+  }
+}
+
+async function lockOf(path: string): Promise<AsyncDisposable> {
+  const attempt = await takeLock(join(path, lockName));
+  switch (attempt.kind) {
+    case 'held':
+      return attempt.lock;
+    case 'taken':
+      throw new StartupError(
+        `cannot use the folder ${path} of state.directory: another process has it; stop that one or choose another folder`,
+      );
+    case 'no_socket':
+      throw new StartupError(
+        `cannot use the folder ${path} of state.directory: ${lockName} in it is not a socket; move it away`,
+      );
+    case 'failed':
+      throw new StartupError(
+        `cannot write to the folder ${path} of state.directory: ${codeOf(attempt.cause)}`,
+        attempt.cause,
+      );
   }
 }

@@ -4,13 +4,10 @@
  */
 
 import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
-import { createConnection } from 'node:net';
 import { dirname } from 'node:path';
+import { isAnswered } from '../base/socket-lock.ts';
 import { codeOf } from '../base/system-code.ts';
 import { StartupError } from './startup-error.ts';
-
-/** Longest wait for an answer from whoever holds a socket, in milliseconds. */
-const probeMs = 1000;
 
 /** Makes room for a socket at `path`. Throws a StartupError where somebody lives there, or where it is no socket. */
 export async function claimSocket(path: string): Promise<void> {
@@ -23,7 +20,7 @@ export async function claimSocket(path: string): Promise<void> {
   if (!found.isSocket()) {
     throw new StartupError(`cannot listen on unix:${path}: there is something that is not a socket; move it away`);
   }
-  if (await answers(path)) {
+  if (await isAnswered(path)) {
     throw new StartupError(
       `cannot listen on unix:${path}: another process answers there; stop it or choose another path`,
     );
@@ -46,18 +43,4 @@ export async function withSocketMode<T>(path: string, mode: number, bind: () => 
   } finally {
     process.umask(before);
   }
-}
-
-function answers(path: string): Promise<boolean> {
-  return new Promise((done) => {
-    const probe = createConnection({ path });
-    const end = (isAlive: boolean) => {
-      probe.destroy();
-      done(isAlive);
-    };
-    probe.setTimeout(probeMs, () => end(true));
-    probe.once('connect', () => end(true));
-    // Whoever may not open it, or finds its queue full, must not take it either.
-    probe.once('error', (error) => end(!['ECONNREFUSED', 'ENOENT'].includes(codeOf(error))));
-  });
 }

@@ -38,7 +38,7 @@ describe('a write', () => {
         await writeFile(join(temporary.path, `.${name}.${process.pid}.${number}`), 'half');
       }
     }
-    const folder = await StateFolder.at(temporary.path);
+    await using folder = await StateFolder.at(temporary.path);
     await folder.write('refusals.json', 'whole');
     expect(await folder.read('refusals.json')).toBe('whole');
   });

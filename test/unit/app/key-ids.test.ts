@@ -13,7 +13,8 @@ const key = (keyId: string, keyVersion = '', provider: KeyInfo['provider'] = 'aw
 const [a, b] = [key('arn:a'), key('arn:b')];
 
 async function open(path: string, generation = 1, tenantId = 'cluster'): Promise<KeyIds> {
-  const folder = await StateFolder.at(path);
+  // Whoever opens it next is the process after this one.
+  await using folder = await StateFolder.at(path);
   return await KeyIds.open({ folder, tenantId: () => tenantId, generation, now: () => 1000 });
 }
 
@@ -108,6 +109,16 @@ describe('a version of the key', () => {
   });
 });
 
+test("a history of another tenant is refused, and its ids are nobody else's", async () => {
+  await using folder = await temporaryFolder();
+  await (await open(folder.path)).follow(a);
+  (await open(folder.path)).expectTenant();
+  const other = await open(folder.path, 1, 'cluster-2');
+  expect(() => other.expectTenant()).toThrow(
+    /key-ids\.json is of the tenant cluster, and the tenant's file names cluster-2: put the old tenant_id back, or give/,
+  );
+});
+
 describe('the file', () => {
   test('is its owner alone to read, and whole', async () => {
     await using folder = await temporaryFolder();
@@ -143,7 +154,6 @@ describe('the file', () => {
   ];
   test.each(bad)('with %s is refused with the ways out, and stays where it is', async (_what, text) => {
     await using folder = await temporaryFolder();
-    await StateFolder.at(folder.path);
     const file = join(folder.path, 'key-ids.json');
     await writeFile(file, text);
     await chmod(file, 0o600);

@@ -164,6 +164,19 @@ describe('the key id', () => {
     expect(healthz).toMatch(/^KEY_SERVICE_UNAVAILABLE: /);
   });
 
+  test('of another tenant is not shown: the start ends', async () => {
+    const files = new Map<string, string>();
+    const key = new FakeKeyService('a');
+    {
+      await using scene = await KmsScene.start({ current: key }, { files });
+      await scene.status();
+    }
+    key.closed = false;
+    await expect(KmsScene.start({ id: 'b', current: key }, { files })).rejects.toThrow(
+      /key-ids\.json is of the tenant a, and the tenant's file names b/,
+    );
+  });
+
   test('of before a restart is not called sound while the key of now has not been seen', async () => {
     const files = new Map<string, string>();
     let id = '';

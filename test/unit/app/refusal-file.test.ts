@@ -19,7 +19,10 @@ beforeEach(async () => {
   parent = await temporaryFolder();
   folder = await StateFolder.at(parent.path);
 });
-afterEach(() => parent[Symbol.asyncDispose]());
+afterEach(async () => {
+  await folder[Symbol.asyncDispose]();
+  await parent[Symbol.asyncDispose]();
+});
 
 const bytes = (text: string) => Buffer.from(text);
 const contextOf = (purpose: string) =>
@@ -87,7 +90,7 @@ describe('the file of refusals', () => {
     async (text) => {
       await writeFile(join(folder.path, 'refusals.json'), text);
       expect(await readRefusals(folder)).toBeUndefined();
-      expect(await readdir(folder.path)).toEqual(['refusals.json.unreadable']);
+      expect(await readdir(folder.path)).toEqual(['lock', 'refusals.json.unreadable']);
     },
   );
 
@@ -137,6 +140,7 @@ describe('the file of refusals', () => {
     const failures: unknown[] = [];
     const path = join(parent.path, 'gone');
     const gone = await StateFolder.at(path);
+    await gone[Symbol.asyncDispose]();
     await parent[Symbol.asyncDispose]();
     await using file = new RefusalFile({
       ...{ folder: gone, clock, current: () => [bare] },
@@ -144,7 +148,7 @@ describe('the file of refusals', () => {
     });
     file.changed();
     await expect.poll(() => failures.length).toBe(1);
-    await StateFolder.at(path);
+    await using _again = await StateFolder.at(path);
     await expect
       .poll(() => {
         clock.advance(2_000);

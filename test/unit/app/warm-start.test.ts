@@ -14,7 +14,10 @@ beforeEach(async () => {
   parent = await temporaryFolder();
   folder = await StateFolder.at(parent.path);
 });
-afterEach(() => parent[Symbol.asyncDispose]());
+afterEach(async () => {
+  await folder[Symbol.asyncDispose]();
+  await parent[Symbol.asyncDispose]();
+});
 
 const more = '  cache_config: { warm_start: true }';
 
@@ -182,7 +185,7 @@ describe('a warm start', () => {
     expect(told).toEqual(['a 3 of 3']);
     engine.tenants.remove(tenant.id);
     await warmStart.save();
-    expect(await readdir(folder.path)).toEqual([]);
+    expect(await readdir(folder.path)).toEqual(['lock']);
   });
 
   it('removes the files of tenants that nobody has served for a week or that have no warm start, and no others', async () => {
@@ -196,6 +199,6 @@ describe('a warm start', () => {
     warmStart.start();
     await expect
       .poll(() => readdir(folder.path).then((found) => found.toSorted()))
-      .toEqual(['refusals.json', 'warm-a.json', 'warm-new.json']);
+      .toEqual(['lock', 'refusals.json', 'warm-a.json', 'warm-new.json']);
   });
 });
