@@ -1,4 +1,4 @@
-/** Reading JSON that an earlier process wrote: what is not as it should be is left out, never guessed at. */
+/** Reading JSON that an earlier process wrote: what is not as it should be is never guessed at. */
 import { type EncryptedDataKey, parseEntries, serializeEntries } from '../base/encrypted-data-key.ts';
 import { EncryptionContext } from '../base/encryption-context.ts';
 
@@ -12,12 +12,22 @@ export interface KeptForms {
   readonly context: string;
 }
 
-/** The rows of a file of ours; undefined where it is not one. */
+/** The rows of a file of ours, without what is none; undefined where it is not such a file. */
 export function rowsOf(text: string, version: number): Json[] | undefined {
+  return valuesOf(text, version)?.filter(isRecord);
+}
+
+/** The rows of a file that is of no use unless all of it is there; undefined where it is not. */
+export function allRowsOf(text: string, version: number): Json[] | undefined {
+  const values = valuesOf(text, version);
+  return values?.every(isRecord) ? values : undefined;
+}
+
+function valuesOf(text: string, version: number): unknown[] | undefined {
   try {
     const parsed: unknown = JSON.parse(text);
     if (!isRecord(parsed) || parsed['version'] !== version || !Array.isArray(parsed['rows'])) return undefined;
-    return parsed['rows'].filter(isRecord);
+    return parsed['rows'];
   } catch {
     return undefined;
   }

@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { KeyInfo } from '../kms/key-service.ts';
-import { isRecord, rowsOf, textOf } from './kept-json.ts';
+import { allRowsOf, textOf } from './kept-json.ts';
 import { StartupError } from './startup-error.ts';
 import type { StateFolder } from './state-folder.ts';
 
@@ -65,8 +65,8 @@ export class KeyIds {
     const text = await options.folder.read(fileName).catch((error) => {
       throw unreadable(options.folder, error);
     });
-    const known = text === undefined ? [] : rowsOf(text, version)?.map(knownOf);
-    if (known === undefined || !known.every((row) => row !== undefined)) throw unreadable(options.folder);
+    const known = text === undefined ? [] : historyOf(text);
+    if (known === undefined) throw unreadable(options.folder);
     return new KeyIds(options, known);
   }
 
@@ -149,8 +149,15 @@ function isProvider(value: unknown): value is KeyInfo['provider'] {
   return typeof value === 'string' && Object.hasOwn(providers, value);
 }
 
+/** All rows of a file, or nothing: a row that is left out is an id that may come back. */
+function historyOf(text: string): readonly KnownKeyId[] | undefined {
+  const known = allRowsOf(text, version)?.map(knownOf);
+  if (known === undefined || known.length === 0 || !known.every((row) => row !== undefined)) return undefined;
+  const [ids, tenants] = [new Set(known.map(({ id }) => id)), new Set(known.map(({ tenant }) => tenant))];
+  return ids.size === known.length && tenants.size === 1 ? known : undefined;
+}
+
 function knownOf(row: Readonly<Record<string, unknown>>): KnownKeyId | undefined {
-  if (!isRecord(row)) return undefined;
   const { id, tenant, provider, keyId, keyVersion, generation, since } = row;
   if (typeof tenant !== 'string' || !isProvider(provider)) return undefined;
   if (typeof keyId !== 'string' || typeof keyVersion !== 'string' || typeof since !== 'number') return undefined;

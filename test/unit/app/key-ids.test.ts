@@ -1,5 +1,5 @@
 /** Key ids of a KMS plugin: the same on every node, never used for a second time, on the disk before they are shown. */
-import { chmod, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { KeyIds } from '../../../src/app/key-ids.ts';
@@ -150,19 +150,52 @@ describe('the file', () => {
     ['no JSON', '{"version":1,"rows":['],
     ['another version', '{"version":2,"rows":[]}'],
     ['a row that is none', '{"version":1,"rows":[{"id":"x"}]}'],
+    ['no row', '{"version":1,"rows":[]}'],
     ['nothing', ''],
   ];
   test.each(bad)('with %s is refused with the ways out, and stays where it is', async (_what, text) => {
     await using folder = await temporaryFolder();
-    const file = join(folder.path, 'key-ids.json');
-    await writeFile(file, text);
-    await chmod(file, 0o600);
-    await expect(open(folder.path)).rejects.toThrow(
-      /key-ids\.json cannot be read, and without it a key id might be used twice: copy the file of another control-plane node, or delete it and raise generation on all of them/,
-    );
-    expect(await readFile(file, 'utf8')).toBe(text);
+    await refuses(folder.path, text);
+  });
+
+  type Row = Record<string, unknown>;
+  const damaged: [string, (rows: [Row, Row, Row]) => unknown[]][] = [
+    ['a row that is null', ([, b1, a2]) => [null, b1, a2]],
+    ['a row twice', ([a1, b1, a2]) => [a1, b1, a2, b1]],
+    ['another generation than its id', ([a1, b1, a2]) => [a1, b1, { ...a2, generation: 1 }]],
+    ['another generation with its id', ([a1, b1, a2]) => [a1, b1, { ...a2, generation: 4_000_000 }]],
+    ['another key than its id', ([a1, b1, a2]) => [a1, { ...b1, keyId: 'arn:c' }, a2]],
+    ['another version than its id', ([a1, b1, a2]) => [a1, { ...b1, keyVersion: '2' }, a2]],
+    ['another tenant than its id', ([a1, b1, a2]) => [a1, { ...b1, tenant: 'other' }, a2]],
+    ['no time', ([a1, b1, a2]) => [a1, { ...b1, since: null }, a2]],
+  ];
+  test.each(damaged)('whose rows have %s is refused as a whole', async (_what, damage) => {
+    await using folder = await temporaryFolder();
+    for (const each of [a, b, a]) await (await open(folder.path)).follow(each);
+    const { rows } = JSON.parse(await readFile(join(folder.path, 'key-ids.json'), 'utf8')) as { rows: [Row, Row, Row] };
+    await refuses(folder.path, JSON.stringify({ version: 1, rows: damage(rows) }));
+  });
+
+  test('with rows of two tenants is refused, though each is sound', async () => {
+    await using one = await temporaryFolder();
+    await using two = await temporaryFolder();
+    await (await open(one.path)).follow(a);
+    await (await open(two.path, 1, 'cluster-2')).follow(a);
+    const texts = [one, two].map(({ path }) => readFile(join(path, 'key-ids.json'), 'utf8'));
+    const rows = (await Promise.all(texts)).flatMap((text) => (JSON.parse(text) as { rows: Row[] }).rows);
+    await refuses(one.path, JSON.stringify({ version: 1, rows }));
   });
 });
+
+/** Expects a start with a file of this text to end, and the file to stay. */
+async function refuses(path: string, text: string): Promise<void> {
+  const file = join(path, 'key-ids.json');
+  await writeFile(file, text, { mode: 0o600 });
+  await expect(open(path)).rejects.toThrow(
+    /key-ids\.json cannot be read, and without it a key id might be used twice: copy the file of another control-plane node, or delete it and raise generation on all of them/,
+  );
+  expect(await readFile(file, 'utf8')).toBe(text);
+}
 
 async function movedAway(path: string, aside: string): Promise<AsyncDisposable> {
   await rename(path, aside);
