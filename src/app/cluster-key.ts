@@ -9,6 +9,7 @@
 import type { Caller } from '../base/caller.ts';
 import { type Clock, pause } from '../base/clock.ts';
 import { KeyproxyError } from '../base/errors.ts';
+import { untilAborted } from '../base/until-aborted.ts';
 import { parseHeader } from '../envelope/header.ts';
 import { messageLimits } from '../envelope/limits.ts';
 import type { DecryptAnswer, DecryptRequest } from '../operations/decrypt.ts';
@@ -33,8 +34,8 @@ const maxAnnotationBytes = 32 * 1024;
 const maxHealthzLength = 500;
 /** Longest wait of a status for the first look at the key, in milliseconds; kube-apiserver waits for 3 s. */
 const firstLookMs = 2_000;
-/** How often an encryption is made anew where the key turns out to be another than the one of its id. */
-const attempts = 4;
+/** How often an encryption is made where the key turns out to be another than the one of its id. */
+const attempts = 2;
 
 export interface ClusterKeyOptions {
   readonly clock: Clock;
@@ -77,23 +78,25 @@ export class ClusterKey implements KmsPlugin {
       });
     }
     const { ids, probe, encrypt } = this.#options;
-    if (ids.current === undefined) await probe.first();
-    for (let attempt = 0; attempt < attempts; attempt++) {
+    if (ids.current === undefined) await untilAborted(probe.first(), signal);
+    for (let attempt = 1; ; attempt++) {
       const keyId = ids.current?.id;
-      if (keyId === undefined) throw this.#failure() ?? new KeyproxyError('KEY_SERVICE_UNAVAILABLE');
+      if (keyId === undefined) throw this.#failure() ?? notSeenYet();
       const tenant = this.#tenant();
       const request = { tenantId: tenant.id, plaintext, encryptionContext: clusterPairs };
       const { ciphertext, key } = await encrypt(caller, { ...request, associatedData: Buffer.from(keyId) }, signal);
-      if (key.keyId !== tenant.keyIds[0]) throw onlyByReplica();
-      if (ids.standingOf(key) === 'current' && ids.current?.id === keyId) return { keyId, ...inParts(ciphertext) };
-      // The id is the probe's to say: what is in the cache may be of before.
+      const isByReplica = key.keyId !== tenant.keyIds[0];
+      const isSettled = ids.standingOf(key) === 'current' && ids.current?.id === keyId;
+      if (!isByReplica && isSettled) return { keyId, ...inParts(ciphertext) };
+      // What is in the cache is a replica's, or may be of before.
       this.#options.dropRoot(tenant);
-      await probe.look();
+      if (attempt === attempts) throw isByReplica ? onlyByReplica() : unsettled();
+      if (isByReplica) continue;
+      // The id is the probe's to say.
+      await untilAborted(probe.look(), signal);
+      const failure = this.#failure();
+      if (failure !== undefined) throw failure;
     }
-    throw new KeyproxyError('KEY_SERVICE_UNAVAILABLE', {
-      detail: 'it does not say the same of its current version twice',
-      retryAfterMs: 1000,
-    });
   }
 
   /** Needs nothing that this node has seen before: what another node encrypted opens as well. */
@@ -147,6 +150,13 @@ function healthzOf({ reason, message }: KeyproxyError): string {
 
 function notSeenYet(): KeyproxyError {
   return new KeyproxyError('KEY_SERVICE_UNAVAILABLE', { detail: 'the key has not been seen yet' });
+}
+
+function unsettled(): KeyproxyError {
+  return new KeyproxyError('KEY_SERVICE_UNAVAILABLE', {
+    detail: 'it does not say the same of its current version twice',
+    retryAfterMs: 1000,
+  });
 }
 
 /** Data that only a replica opens must not bear the id of a key that does not. */

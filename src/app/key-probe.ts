@@ -58,9 +58,7 @@ export class KeyProbe implements AsyncDisposable {
   /** Looks now, or once more where a look is under way: what it has seen may be old. Ends with the last look. */
   async look(): Promise<void> {
     this.#again = this.#looking !== undefined;
-    this.#looking ??= this.#run().finally(() => {
-      this.#looking = undefined;
-    });
+    this.#looking ??= this.#run();
     await this.#looking;
   }
 
@@ -72,10 +70,15 @@ export class KeyProbe implements AsyncDisposable {
 
   async #run(): Promise<void> {
     this.#timer?.[Symbol.dispose]();
-    do {
-      this.#again = false;
-      this.#finding = await this.#lookOnce();
-    } while (this.#again && !this.#end.signal.aborted);
+    try {
+      do {
+        this.#again = false;
+        this.#finding = await this.#lookOnce();
+      } while (this.#again && !this.#end.signal.aborted);
+    } finally {
+      // In the same turn as the loop's last question: whoever comes later has a run of his own.
+      this.#looking = undefined;
+    }
     if (this.#end.signal.aborted) return;
     const { clock, intervalMs } = this.#options;
     const pause = this.#finding.kind === 'ok' ? intervalMs : Math.min(intervalMs, retryMs);

@@ -68,9 +68,10 @@ export class KmsScene implements AsyncDisposable {
     return messages.statusResponse.decode(await this.#call('Status', Buffer.alloc(0)));
   }
 
-  async encrypt(plaintext: Buffer): Promise<Kept> {
+  /** `signal` is the caller's patience. */
+  async encrypt(plaintext: Buffer, signal?: AbortSignal): Promise<Kept> {
     return messages.encryptResponse.decode(
-      await this.#call('Encrypt', messages.encryptRequest.encode({ plaintext, uid: 'u-1' })),
+      await this.#call('Encrypt', messages.encryptRequest.encode({ plaintext, uid: 'u-1' }), signal),
     );
   }
 
@@ -89,11 +90,11 @@ export class KmsScene implements AsyncDisposable {
     );
   }
 
-  async #call(name: string, request: Buffer): Promise<Buffer> {
+  async #call(name: string, request: Buffer, signal = new AbortController().signal): Promise<Buffer> {
     const method = this.#offered.methods.find((each) => each.name === name);
     if (method?.kind !== 'unary') throw new Error(`there is no method ${name}`);
     const { handle } = method;
-    const answer = this.engine.during(handle(socket, request, new AbortController().signal));
+    const answer = this.engine.during(handle(socket, request, signal));
     return bytesOf(await answer);
   }
 

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { EncryptedDataKey } from '../../../src/base/encrypted-data-key.ts';
+import { KeyproxyError } from '../../../src/base/errors.ts';
 import type { KeyInfo } from '../../../src/kms/key-service.ts';
 import { FakeKeyService } from '../../support/fake-key-service.ts';
 import { KmsScene } from '../../support/kms-scene.ts';
@@ -13,10 +14,17 @@ const disabled = { kind: 'refusal', reason: 'KEY_DISABLED', keyWide: true } as c
 /** A service that counts its versions, and may answer as if it were behind. */
 class Counting extends FakeKeyService {
   behind = 0;
+  /** Whether what is wrapped is made, and no call that opens it comes back. */
+  isStuck = false;
 
   override describe(entry: EncryptedDataKey): KeyInfo {
     const { keyId, keyVersion } = super.describe(entry);
     return { provider: 'vault', keyId, keyVersion: String(Number(keyVersion.slice(1)) - this.behind) };
+  }
+
+  override async unwrap(request: Parameters<FakeKeyService['unwrap']>[0]) {
+    if (this.isStuck) this.hold();
+    return await super.unwrap(request);
   }
 }
 
@@ -75,6 +83,48 @@ describe('what it gives', () => {
     await using scene = await KmsScene.start({ current, replicas: [replica] });
     current.fault = silence;
     expect(await scene.reason(scene.encrypt(randomBytes(32)))).toBe('KEY_SERVICE_UNAVAILABLE');
+  });
+});
+
+describe('an encryption', () => {
+  test('is given again as soon as the service is back, though a replica stood in for it', async () => {
+    const [current, replica] = [new FakeKeyService('a'), new FakeKeyService('r')];
+    await using scene = await KmsScene.start({ current, replicas: [replica] });
+    const { keyId } = await scene.status();
+    current.fault = silence;
+    const seed = randomBytes(32);
+    expect(await scene.reason(scene.encrypt(seed))).toBe('KEY_SERVICE_UNAVAILABLE');
+    current.fault = undefined;
+    await scene.pass(61_000);
+    const kept = await scene.encrypt(seed);
+    expect(kept.keyId).toBe(keyId);
+    expect(await scene.decrypt(kept)).toEqual(seed);
+  });
+
+  test.each([['before'], ['after']])('ends with the patience of its caller, %s the first look', async (when) => {
+    const key = new Counting('a');
+    if (when === 'before') key.hold();
+    await using scene = await KmsScene.start({ current: key, more: '  cache_config: { ttl_seconds: 0 }' });
+    key.retireVersion();
+    const patience = new AbortController();
+    const { clock } = scene.engine;
+    const start = clock.monotonic();
+    using _end = clock.after(3_000, () => patience.abort(new KeyproxyError('DEADLINE_EXCEEDED')));
+    key.isStuck = when === 'after';
+    expect(await scene.reason(scene.encrypt(randomBytes(32), patience.signal))).toBe('DEADLINE_EXCEEDED');
+    expect(clock.monotonic() - start).toBeLessThan(3_200);
+  });
+
+  test('asks a service that is behind no more than it takes to see that', async () => {
+    const key = new Counting('a');
+    await using scene = await KmsScene.start({ current: key, more: '  cache_config: { ttl_seconds: 0 }' });
+    key.retireVersion();
+    await scene.pass(61_000);
+    key.behind = 1;
+    const before = key.callCount;
+    expect(await scene.reason(scene.encrypt(randomBytes(32)))).toBe('KEY_SERVICE_UNAVAILABLE');
+    // Its own data key, and one that is made and opened for the look.
+    expect(key.callCount - before).toBe(3);
   });
 });
 
