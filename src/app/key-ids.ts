@@ -29,7 +29,9 @@ export type Standing =
   /** It is to become the current one. */
   | 'next'
   /** It is an earlier version of the current key, in a service whose versions only go up: an answer that is late. */
-  | 'older';
+  | 'older'
+  /** It is a version of the current key that was current before, in a service whose versions have no order. */
+  | 'returning';
 
 export interface KeyIdsOptions {
   readonly folder: Pick<StateFolder, 'path' | 'read' | 'write'>;
@@ -94,8 +96,11 @@ export class KeyIds {
     const { current } = this;
     if (current === undefined || current.generation < this.#options.generation) return 'next';
     if (isSame(current, key)) return 'current';
-    const isCounted = counting.includes(key.provider) && nameOf(current) === nameOf(key);
-    return isCounted && Number(key.keyVersion) < Number(current.keyVersion) ? 'older' : 'next';
+    if (nameOf(current) !== nameOf(key)) return 'next';
+    if (counting.includes(key.provider)) {
+      return Number(key.keyVersion) < Number(current.keyVersion) ? 'older' : 'next';
+    }
+    return this.#known.some((row) => isSame(row, key)) ? 'returning' : 'next';
   }
 
   /**
@@ -137,7 +142,8 @@ function nameOf({ provider, keyId }: KeyInfo): string {
   return `${provider} ${keyId}`;
 }
 
-function isSame(a: KeyInfo, b: KeyInfo): boolean {
+/** Whether both are one key with one version. */
+export function isSame(a: KeyInfo, b: KeyInfo): boolean {
   return nameOf(a) === nameOf(b) && a.keyVersion === b.keyVersion;
 }
 

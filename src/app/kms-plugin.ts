@@ -11,7 +11,7 @@ import { type KmsPlugin, kmsPluginMethods } from '../rpc/kms-plugin-service.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 import { ClusterKey, clusterPairs } from './cluster-key.ts';
-import { KeyIds } from './key-ids.ts';
+import { isSame, KeyIds } from './key-ids.ts';
 import { KeyProbe } from './key-probe.ts';
 import type { Offer, PlaneParts } from './serve.ts';
 
@@ -30,11 +30,17 @@ export function offerToApiServer({ healthIntervalMs: intervalMs, generation }: K
       tenantId: () => tenant()?.id ?? '',
     });
     const dropRoot = (of: Tenant, unless?: KeyInfo) => dropRootOf(parts, of, unless);
+    let returned: KeyInfo | undefined;
     const probe = new KeyProbe({
       ...{ clock, intervalMs, tenant },
       contextOf,
       async onSeen(of, key) {
-        if (ids.standingOf(key) === 'older') throw olderVersion();
+        const standing = ids.standingOf(key);
+        if (standing === 'older') throw olderVersion();
+        // A service that says now this and now that would make a new id at each look.
+        const isSure = standing !== 'returning' || (returned !== undefined && isSame(returned, key));
+        returned = isSure ? undefined : key;
+        if (!isSure) throw returningVersion();
         const { current } = ids;
         const before = current?.id;
         const now = await ids.follow(key);
@@ -89,6 +95,13 @@ function dropRootOf({ cache }: PlaneParts, tenant: Tenant, unless?: KeyInfo): vo
 function olderVersion(): KeyproxyError {
   return new KeyproxyError('KEY_SERVICE_UNAVAILABLE', {
     detail: 'it wraps under an earlier version than before; where that is meant, raise generation on every node',
+  });
+}
+
+function returningVersion(): KeyproxyError {
+  return new KeyproxyError('KEY_SERVICE_UNAVAILABLE', {
+    detail: 'it wraps under a version of before again; new data goes under that once a second look has found the same',
+    retryAfterMs: 1000,
   });
 }
 

@@ -106,6 +106,9 @@ describe('a version of the key', () => {
     const seen: string[] = [];
     for (const version of ['b1', 'a2', 'b1']) seen.push((await ids.follow(key('k', version, 'azure_kv'))).id);
     expect(new Set(seen).size).toBe(3);
+    expect(ids.standingOf(key('k', 'a2', 'azure_kv'))).toBe('returning');
+    expect(ids.standingOf(key('k', 'c3', 'azure_kv'))).toBe('next');
+    expect(ids.standingOf(key('other', 'a2', 'azure_kv'))).toBe('next');
   });
 });
 

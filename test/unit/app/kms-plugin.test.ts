@@ -249,6 +249,54 @@ describe('the key id', () => {
   });
 });
 
+describe('a version that comes back where versions have no order', () => {
+  /** A service whose versions are names. */
+  class Naming extends Counting {
+    override describe(entry: EncryptedDataKey): KeyInfo {
+      return { ...super.describe(entry), provider: 'azure_kv' };
+    }
+  }
+
+  test('gets a new id once two looks agree, and the status says so in between', async () => {
+    const key = new Naming('a');
+    await using scene = await KmsScene.start({ current: key });
+    key.retireVersion();
+    await scene.pass(61_000);
+    const { keyId } = await scene.status();
+    key.behind = 1;
+    await scene.pass(60_000);
+    expect(await scene.status()).toEqual({
+      ...{ version: 'v2', keyId },
+      healthz: expect.stringMatching(/^KEY_SERVICE_UNAVAILABLE: .*under a version of before again/),
+    });
+    await scene.pass(10_000);
+    const after = await scene.status();
+    expect(after.healthz).toBe('ok');
+    expect(after.keyId).toMatch(/\.2$/);
+    expect((await scene.encrypt(randomBytes(32))).keyId).toBe(after.keyId);
+  });
+
+  test('and goes again, look for look, gets none, and the file does not grow', async () => {
+    const files = new Map<string, string>();
+    const key = new Naming('a');
+    await using scene = await KmsScene.start({ current: key }, { files });
+    key.retireVersion();
+    await scene.pass(61_000);
+    const [{ keyId }, before] = [await scene.status(), files.get('key-ids.json')];
+    const { generate } = key;
+    let made = 0;
+    key.generate = (request) => {
+      made += 1;
+      key.behind = made % 2;
+      return generate.call(key, request);
+    };
+    await scene.pass(600_000);
+    expect(made).toBeGreaterThan(10);
+    expect((await scene.status()).keyId).toBe(keyId);
+    expect(files.get('key-ids.json')).toBe(before);
+  });
+});
+
 describe("the customer's no", () => {
   test('is in the status within an interval, nothing opens from then on, and a yes brings it back', async () => {
     const key = new FakeKeyService('a');
