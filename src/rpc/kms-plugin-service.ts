@@ -19,6 +19,7 @@ type DecryptRequest = MessageOf<typeof messages.decryptRequest.shape>;
 export interface KmsPlugin {
   /** `healthz` is `ok`, or a sentence that may be shown to anybody. Rejects where no key has been seen yet. */
   status(signal: AbortSignal): Promise<{ readonly healthz: string; readonly keyId: string }>;
+  /** The plaintext is wiped once this has ended. */
   encrypt(caller: Caller, request: EncryptRequest, signal: AbortSignal): Promise<EncryptResponse>;
   /** The plaintext is the caller's to wipe. */
   decrypt(caller: Caller, request: DecryptRequest, signal: AbortSignal): Promise<Buffer>;
@@ -35,7 +36,12 @@ export function kmsPluginMethods(plugin: KmsPlugin): UnaryMethod[] {
     }),
     method('Encrypt', async (caller, bytes, signal) => {
       const request = messages.encryptRequest.decode(bytes);
-      return messages.encryptResponse.reply(await plugin.encrypt(caller, request, signal));
+      try {
+        return messages.encryptResponse.reply(await plugin.encrypt(caller, request, signal));
+      } finally {
+        // A seed of kube-apiserver, in bytes that the transport has made for this call alone.
+        request.plaintext.fill(0);
+      }
     }),
     method('Decrypt', async (caller, bytes, signal) => {
       const plaintext = await plugin.decrypt(caller, messages.decryptRequest.decode(bytes), signal);
