@@ -12,6 +12,7 @@ import { verbs } from '../src/base/verb.ts';
 import { configurationTables } from '../src/config/reference.ts';
 import { evictionReasons } from '../src/dek/key-cache.ts';
 import { createInjectorMetrics, injectorOutcomes } from '../src/telemetry/injector-metrics.ts';
+import { createKmsPluginMetrics } from '../src/telemetry/kms-plugin-metrics.ts';
 import { createMetrics, maxTenantLabels, otherTenants } from '../src/telemetry/metrics.ts';
 import { chartPages } from './chart.ts';
 
@@ -91,7 +92,7 @@ const labelValues: Readonly<Record<string, string>> = {
 };
 
 /** Every metric of each of keyproxy's processes. */
-export function describedMetrics(): Readonly<Record<'served' | 'injecting', readonly Described[]>> {
+export function describedMetrics(): Readonly<Record<'served' | 'injecting' | 'plugged', readonly Described[]>> {
   const { registry, ...metrics } = createMetrics({
     cacheEntries: () => 0,
     credentialExpiries: () => [],
@@ -101,16 +102,19 @@ export function describedMetrics(): Readonly<Record<'served' | 'injecting', read
   registry.clear();
   const { registry: injectorRegistry, ...injectorMetrics } = createInjectorMetrics({ certificateExpiresAtMs: () => 0 });
   injectorRegistry.clear();
+  const { registry: pluginRegistry, ...pluginMetrics } = createKmsPluginMetrics({ healthy: () => true });
+  pluginRegistry.clear();
   return {
     served: Object.values(metrics).map(describeMetric),
     injecting: Object.values(injectorMetrics).map(describeMetric),
+    plugged: Object.values(pluginMetrics).map(describeMetric),
   };
 }
 
-/** `docs/metrics.md`: every metric of the data plane, and of the injector. */
+/** `docs/metrics.md`: every metric of the data plane, of the injector, and of the KMS plugin. */
 export function metricsPage(): string {
-  const { served, injecting } = describedMetrics();
-  const all = [...served, ...injecting];
+  const { served, injecting, plugged } = describedMetrics();
+  const all = [...served, ...injecting, ...plugged];
   const labels = all.flatMap((metric) => metric.labels.map((label) => [labelKey(metric.name, label), label] as const));
   const buckets = new Set(all.flatMap(({ bounds }) => (bounds.length === 0 ? [] : [bounds.join(', ')])));
   return `${note}
@@ -126,6 +130,12 @@ ${metricsTable(served)}
 \`keyproxy injector\` serves these on its own HTTP address.
 
 ${metricsTable(injecting)}
+
+## The KMS plugin
+
+\`keyproxy kms-plugin\` serves this beside those of the data plane.
+
+${metricsTable(plugged)}
 
 ## Buckets
 

@@ -86,5 +86,17 @@ export const keyServices: Dashboard = {
         },
       ],
     },
+    {
+      title: 'KMS plugins',
+      description: "1 where the plugin of a node tells kube-apiserver that the cluster's key can be used.",
+      kind: 'table',
+      unit: 'short',
+      queries: [
+        {
+          expr: `min by (namespace, pod, instance) (keyproxy_kms_plugin_healthy{${chosen}})`,
+          legend: '{{namespace}} {{pod}} {{instance}}',
+        },
+      ],
+    },
   ],
 };

@@ -56,6 +56,11 @@ export class ClusterKey implements KmsPlugin {
     this.#options = options;
   }
 
+  /** Whether a status would say `ok` now. */
+  get isHealthy(): boolean {
+    return this.#failure() === undefined;
+  }
+
   /** Calls no key service. */
   async status(signal: AbortSignal): Promise<{ healthz: string; keyId: string }> {
     const { clock, ids, probe } = this.#options;

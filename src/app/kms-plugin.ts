@@ -8,6 +8,7 @@ import { encrypt } from '../operations/encrypt.ts';
 import { rootName } from '../operations/entry-names.ts';
 import { isRefusal } from '../operations/failures.ts';
 import { type KmsPlugin, kmsPluginMethods } from '../rpc/kms-plugin-service.ts';
+import { createKmsPluginMetrics } from '../telemetry/kms-plugin-metrics.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Tenant } from '../tenants/tenant.ts';
 import { ClusterKey, clusterPairs } from './cluster-key.ts';
@@ -67,6 +68,7 @@ export function offerToApiServer({ healthIntervalMs: intervalMs, generation }: K
       encrypt: encrypt(engine),
       decrypt: decrypt(engine),
     });
+    createKmsPluginMetrics({ healthy: () => key.isHealthy }, parts.metrics.registry);
     return {
       methods: kmsPluginMethods(logged(key, log)),
       open() {

@@ -64,6 +64,7 @@ export interface PlaneParts {
   readonly cache: KeyCache<TenantKey>;
   /** What an earlier process left, where the configuration names a folder for it. */
   readonly state: KeptState | undefined;
+  readonly metrics: Pick<Metrics, 'registry'>;
   readonly log: Log;
 }
 
@@ -175,7 +176,7 @@ export async function startDataPlane(
   const warmStart =
     state && stack.use(warmStartOf({ folder: state.folder, clock, random, registry, cache, keys }, log));
   const health = new Health([keyproxyService]);
-  const offered = stack.use(await offer({ engine, around, config, health, cache, state, log }));
+  const offered = stack.use(await offer({ engine, around, config, health, cache, state, metrics, log }));
   const { methods } = offered;
   stack.use(await bindHttp(config, metrics, health));
   const listeners: Listener[] = [];

@@ -55,6 +55,7 @@ test('a plugin keeps seeds over a change of its key, a kill and a restart, and a
       /grpc_server_handled_total\{grpc_service="v2.KeyManagementService",grpc_method="Decrypt",[^}]*"OK"\} 1/,
     );
 
+    expect(metrics).toMatch(/^keyproxy_kms_plugin_healthy 1$/m);
     await one.tenant(keyOf('b').replace('cluster-1', 'cluster-2'));
     await untilSaid(plugin, 'is another tenant, and what was encrypted before is bound to the one that it was');
     expect((await kms.status()).key_id).toBe(kept.key_id);

@@ -9,6 +9,7 @@ import { Health } from '../../src/rpc/health.ts';
 import * as messages from '../../src/rpc/kms-plugin-messages.ts';
 import { bytesOf } from '../../src/rpc/reply.ts';
 import { createLog } from '../../src/telemetry/log.ts';
+import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts';
 import { settled, WatchedEngine, type WatchedTenant } from './watched-engine.ts';
 
 const socket: Caller = { kind: 'socket' };
@@ -24,9 +25,15 @@ export class KmsScene implements AsyncDisposable {
   readonly #offered: Offered;
   readonly #stack: AsyncDisposableStack;
 
-  private constructor(offered: Offered, engine: WatchedEngine, stack: AsyncDisposableStack) {
-    this.#offered = offered;
-    this.engine = engine;
+  readonly #metrics: Pick<Metrics, 'registry'>;
+
+  private constructor(
+    parts: { offered: Offered; engine: WatchedEngine; metrics: Pick<Metrics, 'registry'> },
+    stack: AsyncDisposableStack,
+  ) {
+    this.#offered = parts.offered;
+    this.engine = parts.engine;
+    this.#metrics = parts.metrics;
     this.#stack = stack;
   }
 
@@ -38,16 +45,22 @@ export class KmsScene implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const { config, problems } = parseKmsPluginFile(`listen: s\ntenant: t\nstate: d\n${more}`, '/kms-plugin.yaml');
     if (config === undefined) throw new Error(JSON.stringify(problems));
+    const metrics = createMetrics({
+      cacheEntries: () => 0,
+      credentialExpiries: () => [],
+      auditEntries: () => ({ written: 0, refused: 0, lost: 0 }),
+      openCircuits: () => [],
+    });
     const engine = new WatchedEngine();
     stack.defer(() => engine.tenants[Symbol.asyncDispose]());
     const offered = await offerToApiServer(config)({
       ...{ engine: engine.engine, cache: engine.cache, config: config.daemon, health: new Health([]) },
       state: { folder: memoryFolder(files), refusals: [] },
-      log: createLog('silent'),
+      ...{ metrics, log: createLog('silent') },
     });
     stack.use(offered);
     engine.watch(tenant);
-    const scene = new KmsScene(offered, engine, stack.move());
+    const scene = new KmsScene({ offered, engine, metrics }, stack.move());
     offered.open();
     await settled();
     return scene;
@@ -62,6 +75,11 @@ export class KmsScene implements AsyncDisposable {
 
   pass(ms: number): Promise<void> {
     return this.engine.pass(ms);
+  }
+
+  /** The line of a metric without labels. */
+  async metric(name: string): Promise<string | undefined> {
+    return (await this.#metrics.registry.metrics()).split('\n').find((line) => line.startsWith(`${name} `));
   }
 
   async status() {

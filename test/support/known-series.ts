@@ -18,11 +18,11 @@ function seriesOf({ name, type, labels }: Pick<Described, 'name' | 'type' | 'lab
   ];
 }
 
-const { served, injecting } = describedMetrics();
+const { served, injecting, plugged } = describedMetrics();
 
 /** Name → labels. */
 export const knownSeries: ReadonlyMap<string, readonly string[]> = new Map([
-  ...[...served, ...injecting].flatMap(seriesOf),
+  ...[...served, ...injecting, ...plugged].flatMap(seriesOf),
   ...recordings.map(({ record, expr }): [string, readonly string[]] => [record, readQuery(expr).grouping]),
   ['up', targetLabels],
 ]);

@@ -297,6 +297,25 @@ describe('a version that comes back where versions have no order', () => {
   });
 });
 
+test('the metric says what a status says, and asks no key service', async () => {
+  const key = new FakeKeyService('a');
+  const release = key.hold();
+  await using scene = await KmsScene.start({ current: key });
+  const healthy = () => scene.metric('keyproxy_kms_plugin_healthy');
+  expect(await healthy()).toMatch(/ 0$/);
+  release();
+  await scene.pass(100);
+  const asked = key.callCount;
+  expect(await healthy()).toMatch(/ 1$/);
+  expect(key.callCount).toBe(asked);
+  key.fault = disabled;
+  await scene.pass(61_000);
+  expect(await healthy()).toMatch(/ 0$/);
+  key.fault = undefined;
+  await scene.pass(130_000);
+  expect(await healthy()).toMatch(/ 1$/);
+});
+
 describe("the customer's no", () => {
   test('is in the status within an interval, nothing opens from then on, and a yes brings it back', async () => {
     const key = new FakeKeyService('a');
