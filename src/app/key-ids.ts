@@ -87,11 +87,6 @@ export class KeyIds {
     );
   }
 
-  /** All of them, the current one last. */
-  get known(): readonly KnownKeyId[] {
-    return this.#known;
-  }
-
   standingOf(key: KeyInfo): Standing {
     const { current } = this;
     if (current === undefined || current.generation < this.#options.generation) return 'next';

@@ -1,4 +1,7 @@
-/** The life of `keyproxy serve`: read, build, serve, drain. Every address is printed at the start. */
+/**
+ * The life of `keyproxy serve`, and of `keyproxy kms-plugin`: read, build, serve, drain. Every address is printed at the
+ * start.
+ */
 import type { DaemonConfig } from '../config/daemon-file.ts';
 import { type ConfigProblem, describeProblem } from '../config/problem.ts';
 import { createLog, type Log } from '../telemetry/log.ts';
