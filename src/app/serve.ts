@@ -19,7 +19,7 @@ import { keyproxyMethods, keyproxyService, type ServiceOptions } from '../rpc/ke
 import type { Listener } from '../rpc/listener.ts';
 import type { Method } from '../rpc/method.ts';
 import { reflectionMethods } from '../rpc/reflection.ts';
-import { circuitEvents, kmsEvents, rpcEvents, segregationEvents } from '../telemetry/call-events.ts';
+import { circuitEvents, kmsEvents, kmsZeros, rpcEvents, segregationEvents } from '../telemetry/call-events.ts';
 import { engineEvents } from '../telemetry/engine-events.ts';
 import { serveHttp } from '../telemetry/http.ts';
 import { identityEvents } from '../telemetry/identity-events.ts';
@@ -113,10 +113,12 @@ export async function startDataPlane(
   metrics.buildInfo.set({ version, node: process.version }, 1);
   for (const reason of evictionReasons) metrics.cacheEvictions.inc({ reason }, 0);
   const { tracing } = stack.use(await openTracing(config, { metrics, log, clock }));
+  const tellEngine = engineEvents(metrics, log, clock);
+  const tellCalls = rpcEvents(metrics, log, clock);
   const { services, observer, calls, flights, around, follower } = withTracing(tracing, {
     services: keyServices,
-    observer: engineEvents(metrics, log, clock),
-    calls: rpcEvents(metrics, log, clock),
+    observer: tellEngine,
+    calls: tellCalls,
   });
   const lifetime = new AbortController();
   stack.defer(() => lifetime.abort(new Error('the daemon ends')));
@@ -148,6 +150,7 @@ export async function startDataPlane(
   const identities = stack.use(await Identities.open(config, { clock, random, events }));
   const showState = tenantStateGauge(metrics);
   const tellKey = keyEvents(metrics, log);
+  const showProviders = kmsZeros(metrics);
   const tenants: TenantSet = stack.use(
     new TenantSet({
       ...{ registry, cache, services, clock, random },
@@ -162,6 +165,8 @@ export async function startDataPlane(
           refusalFile?.changed();
           return;
         }
+        tellEngine.served(tenant);
+        showProviders(tenant);
         warmStart?.served(tenant);
         offered.served();
       },
@@ -178,6 +183,7 @@ export async function startDataPlane(
   const health = new Health([keyproxyService]);
   const offered = stack.use(await offer({ engine, around, config, health, cache, state, metrics, log }));
   const { methods } = offered;
+  tellCalls.offered(methods);
   stack.use(await bindHttp(config, metrics, health));
   const listeners: Listener[] = [];
   for (const entry of config.listen) {

@@ -27,7 +27,7 @@ interface KeyServiceCall {
 }
 
 /**
- * Codes that tell of a failure which is nobody's wish. They are there from a method's first call on, at 0: Prometheus does
+ * Codes that tell of a failure which is nobody's wish. They are there before a method's first call, at 0: Prometheus does
  * not see what a series begins with, and the first of these should not be lost.
  */
 const failureCodes = ['UNAVAILABLE', 'INTERNAL'];
@@ -71,6 +71,10 @@ export function rpcEvents(metrics: Metrics, log: Log, clock: Clock) {
     return tallies;
   };
   return {
+    /** Told at the start of every method that is served. */
+    offered(served: Iterable<MethodName>): void {
+      for (const method of served) talliesOf(method);
+    },
     started: (method: MethodName): void => talliesOf(method).started.inc(),
     handled: (method: MethodName, code: string, elapsed: number): void => talliesOf(method).handled(code, elapsed),
     failed(method: MethodName, error: KeyproxyError): void {
@@ -97,17 +101,32 @@ function describe(cause: unknown): Record<string, string | undefined> {
 /** How calls to key services end. */
 const outcomes = ['ok', 'refusal', 'outage', 'fault'] as const;
 
+/** What key services are asked for. */
+const kmsOperations = ['generate', 'wrap', 'unwrap', 'rewrap', 'canary'];
+
+/** A tenant by the kinds of key services that its keys live in. */
+interface TenantOfProviders {
+  readonly providers: Iterable<string>;
+}
+
+/** From a tenant that is served on, all outcomes of its providers' operations are there, as `failureCodes` are and why. */
+export function kmsZeros(metrics: Metrics) {
+  const known = new Set<string>();
+  return ({ providers }: TenantOfProviders): void => {
+    for (const provider of providers) {
+      if (known.has(provider)) continue;
+      known.add(provider);
+      for (const operation of kmsOperations) {
+        for (const outcome of outcomes) metrics.kmsRequests.inc({ provider, operation, outcome }, 0);
+      }
+    }
+  };
+}
+
 /** Told of every call to a key service. */
 export function kmsEvents(metrics: Metrics, log: Log) {
-  const known = new Set<string>();
   return (tenant: string, call: KeyServiceCall): void => {
     const { provider, operation, outcome } = call;
-    const kind = `${provider} ${operation}`;
-    if (!known.has(kind)) {
-      known.add(kind);
-      // With the first call all outcomes are there, at 0, for the reason that `failureCodes` has.
-      for (const each of outcomes) metrics.kmsRequests.inc({ provider, operation, outcome: each }, 0);
-    }
     metrics.kmsRequests.inc({ provider, operation, outcome });
     metrics.kmsSeconds.observe({ provider, operation }, call.seconds);
     if (outcome === 'ok') return;

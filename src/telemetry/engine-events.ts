@@ -32,8 +32,20 @@ class TenantTallies {
   }
 }
 
+/** A tenant with the keys that can stand in for its first. */
+interface TenantOfReplicas {
+  readonly id: TenantId;
+  readonly replicas: readonly { readonly provider: string }[];
+}
+
 /** What the engine reports to. */
-export function engineEvents(metrics: Metrics, log: Log, clock: Clock): EngineObserver {
+export interface EngineEvents extends EngineObserver {
+  /** A tenant is served from now on. */
+  served(tenant: TenantOfReplicas): void;
+}
+
+/** Makes it. */
+export function engineEvents(metrics: Metrics, log: Log, clock: Clock): EngineEvents {
   const labels = new TenantLabels();
   const tenants = new Map<string, TenantTallies>();
   const sparing = new SparingLog(clock);
@@ -51,6 +63,10 @@ export function engineEvents(metrics: Metrics, log: Log, clock: Clock): EngineOb
     return tallies;
   };
   return {
+    served({ id, replicas }) {
+      // There before it is needed: Prometheus does not see what a series begins with.
+      for (const { provider } of replicas) metrics.failovers.inc({ tenant: labels.of(id), provider }, 0);
+    },
     cacheAsked: (tenant, operation, result) => talliesOf(tenant).cache(operation, result).inc(),
     dekGenerated: (source, elapsed) => seconds[source].observe(elapsed),
     failedOver: (tenant, provider) => metrics.failovers.inc({ tenant: labels.of(tenant), provider }),

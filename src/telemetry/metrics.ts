@@ -3,6 +3,7 @@
  * stands only on counters and gauges, and only for so many tenants; the rest share one value.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { verbs } from '../base/verb.ts';
 import { TallyCounter } from './tally.ts';
 import { TallyHistogram } from './tally-histogram.ts';
 
@@ -217,8 +218,10 @@ export function createMetrics(sources: MetricSources) {
       labelNames: ['version', 'node'],
     }),
   };
-  // Prometheus does not see what a series begins with: the first bad reload has to follow a 0.
+  // Prometheus does not see what a series begins with: the first of each has to follow a 0.
   for (const outcome of ['ok', 'bad']) metrics.configReloads.inc({ outcome }, 0);
+  for (const identity of ['token', 'mtls']) metrics.callersRefused.inc({ identity }, 0);
+  for (const operation of verbs) metrics.accessDenied.inc({ operation }, 0);
   return metrics;
 }
 

@@ -126,6 +126,11 @@ export class Tenant implements AsyncDisposable {
     return [...this.#watches.byKeyId.values()].some(({ state }) => state.kind === 'refused');
   }
 
+  /** The kinds of key services that its keys live in, each once. */
+  get providers(): ReadonlySet<ProviderName> {
+    return new Set([...this.#watches.byKeyId.values()].map(({ provider }) => provider));
+  }
+
   /** Whether new data goes under this key. */
   isWriter(keyId: string): boolean {
     return this.#writerIds.includes(keyId);

@@ -161,6 +161,16 @@ describe('the HTTP endpoint', () => {
 test('the metrics of a known traffic are what its client counted', async () => {
   await using counted = await startDaemon();
   using client = connect(counted.socket);
+  // Prometheus does not see what a series begins with: what tells of failures is there before the first call.
+  const before = await (await fetch(`${counted.http}/metrics`)).text();
+  for (const zero of [
+    `grpc_server_handled_total{grpc_service="${service}",grpc_method="Encrypt",grpc_type="unary",grpc_code="INTERNAL"} 0`,
+    'keyproxy_kms_requests_total{provider="local",operation="generate",outcome="outage"} 0',
+    'keyproxy_access_denied_total{operation="encrypt"} 0',
+  ]) {
+    expect(before.split('\n')).toContain(zero);
+  }
+
   const request = { tenant_id: 'demo', encryption_context: { purpose: 'counted' } };
   const plaintext = Buffer.from('x');
 

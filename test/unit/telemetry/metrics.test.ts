@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { KeyproxyError } from '../../../src/base/errors.ts';
 import { parseTenantId } from '../../../src/base/ids.ts';
-import { kmsEvents, rpcEvents } from '../../../src/telemetry/call-events.ts';
+import { kmsEvents, kmsZeros, rpcEvents } from '../../../src/telemetry/call-events.ts';
 import { engineEvents } from '../../../src/telemetry/engine-events.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics, maxTenantLabels, otherTenants, TenantLabels } from '../../../src/telemetry/metrics.ts';
@@ -123,6 +123,19 @@ describe('the metrics', () => {
     ]);
   });
 
+  it('count callers and operations that were turned away from 0 on, too', async () => {
+    const { metrics } = world();
+    expect(await samples(metrics, 'keyproxy_callers_refused_total')).toEqual([
+      'keyproxy_callers_refused_total{identity="mtls"} 0',
+      'keyproxy_callers_refused_total{identity="token"} 0',
+    ]);
+    expect(await samples(metrics, 'keyproxy_access_denied_total')).toEqual(
+      ['decrypt', 'describe_tenant', 'encrypt', 'generate_dek', 'rewrap', 'unwrap'].map(
+        (operation) => `keyproxy_access_denied_total{operation="${operation}"} 0`,
+      ),
+    );
+  });
+
   it('ask for what they do not keep: entries, the end of credentials in seconds, silent keys', async () => {
     const { metrics } = world();
     expect(await samples(metrics, 'keyproxy_dek_cache_entries')).toEqual(['keyproxy_dek_cache_entries 7']);
@@ -165,6 +178,19 @@ describe('events of the engine', () => {
     engineEvents(metrics, createLog('silent'), new FakeClock()).cacheAsked(tenant, 'encrypt', 'miss');
     expect(await samples(metrics, 'keyproxy_decrypt_failures_total')).toEqual([
       'keyproxy_decrypt_failures_total{tenant="a",reason="DECRYPT_FAILED"} 0',
+    ]);
+  });
+
+  it("count what a tenant's replicas do from 0 on, as soon as it is served", async () => {
+    const { metrics } = world();
+    const events = engineEvents(metrics, createLog('silent'), new FakeClock());
+    events.served({ id: tenant, replicas: [{ provider: 'vault' }, { provider: 'vault' }, { provider: 'gcp_kms' }] });
+    events.served({ id: parseTenantId('b'), replicas: [] });
+    events.failedOver(tenant, 'vault');
+    events.served({ id: tenant, replicas: [{ provider: 'vault' }] });
+    expect(await samples(metrics, 'keyproxy_kms_failovers_total')).toEqual([
+      'keyproxy_kms_failovers_total{tenant="a",provider="gcp_kms"} 0',
+      'keyproxy_kms_failovers_total{tenant="a",provider="vault"} 1',
     ]);
   });
 
@@ -219,6 +245,20 @@ describe('events of calls', () => {
     expect(await samples(metrics, 'grpc_server_handling_seconds_count')).toHaveLength(2);
   });
 
+  it('count failures of a method that is served from 0 on, before its first call', async () => {
+    const { metrics, log } = world();
+    const events = rpcEvents(metrics, log, new FakeClock());
+    events.offered([encrypt]);
+    const labels = 'grpc_service="keyproxy.v1.KeyProxy",grpc_method="Encrypt",grpc_type="unary"';
+    const both = (internal: number) => [
+      `grpc_server_handled_total{${labels},grpc_code="INTERNAL"} ${internal}`,
+      `grpc_server_handled_total{${labels},grpc_code="UNAVAILABLE"} 0`,
+    ];
+    expect(await samples(metrics, 'grpc_server_handled_total')).toEqual(both(0));
+    events.handled(encrypt, 'INTERNAL', 0.001);
+    expect(await samples(metrics, 'grpc_server_handled_total')).toEqual(both(1));
+  });
+
   it('log a failure inside keyproxy with its name and stack, and no property of it', () => {
     const { metrics, log, lines } = world();
     const cause = Object.assign(new TypeError('it broke'), { key: 'hunter2' });
@@ -234,14 +274,25 @@ describe('events of calls to key services', () => {
   const details = { operation: 'Decrypt', providerCode: 'AccessDeniedException', requestId: 'r-1' };
   const call = { provider: 'aws_kms', operation: 'unwrap', seconds: 0.01 } as const;
 
-  it('count every call, every outcome from the first on, and log none that succeeded', async () => {
+  it("have every outcome of a provider's operations from 0 on, as soon as a tenant of its is served", async () => {
+    const { metrics, log } = world();
+    const zeros = kmsZeros(metrics);
+    zeros({ providers: ['aws_kms'] });
+    kmsEvents(metrics, log)('a', { ...call, outcome: 'outage', error: { fault: { kind: 'outage' }, details } });
+    zeros({ providers: ['aws_kms', 'vault'] });
+    const all = await samples(metrics, 'keyproxy_kms_requests_total');
+    expect(all.filter((line) => line.includes('aws_kms'))).toHaveLength(5 * 4);
+    expect(all.filter((line) => line.includes('vault'))).toHaveLength(5 * 4);
+    expect(all.filter((line) => !line.endsWith(' 0'))).toEqual([
+      'keyproxy_kms_requests_total{provider="aws_kms",operation="unwrap",outcome="outage"} 1',
+    ]);
+  });
+
+  it('count every call, and log none that succeeded', async () => {
     const { metrics, log, lines } = world();
     kmsEvents(metrics, log)('a', { ...call, outcome: 'ok' });
     expect(await samples(metrics, 'keyproxy_kms_requests_total')).toEqual([
-      'keyproxy_kms_requests_total{provider="aws_kms",operation="unwrap",outcome="fault"} 0',
       'keyproxy_kms_requests_total{provider="aws_kms",operation="unwrap",outcome="ok"} 1',
-      'keyproxy_kms_requests_total{provider="aws_kms",operation="unwrap",outcome="outage"} 0',
-      'keyproxy_kms_requests_total{provider="aws_kms",operation="unwrap",outcome="refusal"} 0',
     ]);
     expect(await samples(metrics, 'keyproxy_kms_request_seconds_count')).toEqual([
       'keyproxy_kms_request_seconds_count{provider="aws_kms",operation="unwrap"} 1',
