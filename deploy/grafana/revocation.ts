@@ -68,12 +68,12 @@ export const revocation: Dashboard = {
     },
     {
       title: 'Keys wiped',
-      description: 'Data keys that left memory because of a refusal.',
+      description: 'Data keys that left memory because of a refusal, a second.',
       kind: 'lines',
       unit: 'short',
       queries: [
         {
-          expr: `sum by (namespace) (keyproxy_dek_cache_evictions_total{${chosen}, reason="refused"})`,
+          expr: rate('keyproxy_dek_cache_evictions_total', 'namespace', ', reason="refused"'),
           legend: '{{namespace}}',
         },
       ],

@@ -1,8 +1,6 @@
 /** Calls that somebody follows on their way, where calls are traced; elsewhere there is no follower. */
+import type { CallHeaders } from '../base/call-headers.ts';
 import type { CallObserver, Method } from './method.ts';
-
-/** The headers of a call, by lower-case name. */
-export type CallHeaders = (name: 'traceparent' | 'tracestate') => readonly string[];
 
 /** One call that has begun. */
 export interface FollowedCall {

@@ -17,12 +17,13 @@ import {
 } from '@opentelemetry/api';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AlwaysOnSampler, TracerProvider } from '@opentelemetry/sdk-trace';
+import type { CallHeaders } from '../base/call-headers.ts';
 import type { Reason } from '../base/errors.ts';
 import { isTenantId } from '../base/ids.ts';
 import type { EngineObserver } from '../operations/observer.ts';
 import { endAttributes, type KeyCall, type KeyCallEnd, keyCallAttributes } from './span-key-call.ts';
 import { attemptEvent, attribute, serverErrors } from './span-names.ts';
-import { type Headers, isSampled, parentOf } from './span-parent.ts';
+import { isSampled, parentOf } from './span-parent.ts';
 import type { SpanSender } from './span-sender.ts';
 
 export interface TracingOptions {
@@ -54,7 +55,18 @@ interface Followed<O> {
 
 /** A span that steps run in. What outlives it, a socket or a timer, keeps only this of it. */
 interface Scope {
-  span: Span | undefined;
+  readonly span: Span | undefined;
+  /** Of a flight under way: the calls that wait for it, the one that began it among them. */
+  readonly waiters?: readonly SpanContext[] | undefined;
+}
+
+/** The same, by whoever ends it. */
+type OpenScope = { -readonly [K in keyof Scope]: Scope[K] };
+
+/** A flight that a call which is traced has begun. */
+interface TracedFlight {
+  readonly first: SpanContext;
+  readonly waiters: SpanContext[];
 }
 
 export class Tracing {
@@ -73,7 +85,9 @@ export class Tracing {
   }
 
   /** Follows calls of applications, in the place of `observer`, which is told all the same. */
-  calls<M extends MethodName, O extends CallEnds<M>>(observer: O): { begin(method: M, headers: Headers): Followed<O> } {
+  calls<M extends MethodName, O extends CallEnds<M>>(
+    observer: O,
+  ): { begin(method: M, headers: CallHeaders): Followed<O> } {
     const names = new Map<M, string>();
     const unfollowed: Followed<O> = { observer, run: (step) => this.#outside(step) };
     return {
@@ -115,11 +129,14 @@ export class Tracing {
 
   /**
    * Makes a call to a key service, in a span of its own where the call that needs it has one. What no caller waits for
-   * has a trace of its own, with a link to the call that set it off.
+   * has a trace of its own, with a link to the call that set it off; so has what others wait for when the call that set it
+   * off is over, with a link to each of them.
    */
   async keyCall<T>(call: KeyCall, run: () => Promise<T>, endOf: (error?: unknown) => KeyCallEnd): Promise<T> {
-    const cause = this.#span;
-    if (cause === undefined && call.way === 'live') return await run();
+    const around = this.#scopes.getStore();
+    const cause = around?.span;
+    const waiters = cause === undefined ? around?.waiters : undefined;
+    if (cause === undefined && waiters === undefined && call.way === 'live') return await run();
     const isBehind = call.way === 'background';
     if (isBehind && !this.#isChosen()) return await this.#outside(run);
     const span = this.#tracer.startSpan(
@@ -128,10 +145,11 @@ export class Tracing {
         kind: call.provider === 'local' ? SpanKind.INTERNAL : SpanKind.CLIENT,
         attributes: keyCallAttributes(call),
         ...(isBehind && cause && { links: [{ context: cause.spanContext() }] }),
+        ...(waiters && { links: waiters.map((context) => ({ context })) }),
       },
       isBehind || cause === undefined ? ROOT_CONTEXT : trace.setSpan(ROOT_CONTEXT, cause),
     );
-    const scope: Scope = { span };
+    const scope: OpenScope = { span };
     const end = (how: KeyCallEnd) => {
       scope.span = undefined;
       span.setAttributes(endAttributes(how));
@@ -155,25 +173,46 @@ export class Tracing {
 
   /** The same flights: whoever joins one gets a link to the call that it is made for. */
   flights<L>(flights: Flights<L>): Flights<L> {
-    const first = new Map<string, SpanContext>();
+    const underWay = new Map<string, TracedFlight>();
     return {
       has: (key) => flights.has(key),
       join: (key, work, signal) => {
-        const span = this.#span;
-        const context = first.get(key);
-        if (span === undefined) return flights.join(key, work, signal);
-        if (context !== undefined) span.addLink({ context });
+        const call = this.#scopes.getStore();
+        if (call?.span === undefined) return flights.join(key, work, signal);
+        const context = call.span.spanContext();
+        const joined = underWay.get(key);
+        if (joined !== undefined) {
+          call.span.addLink({ context: joined.first });
+          joined.waiters.push(context);
+        }
         const traced = async () => {
-          first.set(key, span.spanContext());
+          const waiters = [context];
+          underWay.set(key, { first: context, waiters });
           try {
-            return await work();
+            return await this.#fly(call, waiters, work);
           } finally {
-            first.delete(key);
+            underWay.delete(key);
           }
         };
         return flights.join(key, traced, signal);
       },
     };
+  }
+
+  /** Runs the work of a flight for the call that began it, and for those that wait where that one is over before. */
+  async #fly<L>(call: Scope, waiters: readonly SpanContext[], work: () => Promise<L>): Promise<L> {
+    const scope: OpenScope = {
+      get span() {
+        return call.span;
+      },
+      waiters,
+    };
+    try {
+      return await this.#scopes.run(scope, work);
+    } finally {
+      // What the work leaves behind is no part of it.
+      scope.waiters = undefined;
+    }
   }
 
   get #span(): Span | undefined {
@@ -186,7 +225,7 @@ export class Tracing {
   }
 
   #followed<M, O extends CallEnds<M>>(span: Span, observer: O): Followed<O> {
-    const scope: Scope = { span };
+    const scope: OpenScope = { span };
     const handled: O['handled'] = (method, code, seconds, reason) => {
       observer.handled(method, code, seconds, reason);
       scope.span = undefined;

@@ -43,7 +43,6 @@ function answeredPercent({ calls }: AwsSimulator): number {
 const mayBeEmpty: Readonly<Record<string, string>> = {
   'Replicas in use': 'a tenant with a replica, whose first key is silent',
   'Credentials end': "credentials that end; the platform's own here do not",
-  'Turned away': 'a policy that denies, callers that show a token or a certificate',
   'Trace spans': 'tracing',
   Reloads: 'a tenant file that changes while the daemon runs',
   'Silent keys': 'five calls in a row without an answer',

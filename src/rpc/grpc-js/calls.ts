@@ -9,12 +9,13 @@ import {
   type ServerWritableStream,
   type UntypedHandleCall,
 } from '@grpc/grpc-js';
+import type { CallHeaders } from '../../base/call-headers.ts';
 import type { Caller } from '../../base/caller.ts';
 import type { Clock } from '../../base/clock.ts';
 import { KeyproxyError } from '../../base/errors.ts';
 import type { Identify } from '../../identity/identify.ts';
 import { Course } from '../course.ts';
-import { type CallFollower, type CallHeaders, type FollowedCall, followed } from '../follower.ts';
+import { type CallFollower, type FollowedCall, followed } from '../follower.ts';
 import { mark } from '../listener.ts';
 import type { BidiStreamMethod, CallObserver, Method, ServerStreamMethod, UnaryMethod } from '../method.ts';
 import { bytesOf, type Reply } from '../reply.ts';

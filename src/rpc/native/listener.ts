@@ -1,9 +1,10 @@
 /** Serves methods over keyproxy's own HTTP/2: Unix sockets and loopback TCP. */
 import { setImmediate as immediately } from 'node:timers/promises';
+import type { CallHeaders } from '../../base/call-headers.ts';
 import type { Caller } from '../../base/caller.ts';
 import { KeyproxyError } from '../../base/errors.ts';
 import { Course } from '../course.ts';
-import { type CallHeaders, followed, inSteps } from '../follower.ts';
+import { followed, inSteps } from '../follower.ts';
 import { lastWord } from '../last-word.ts';
 import { type Listener, type ListenerOptions, mark } from '../listener.ts';
 import type { Method, UnaryMethod } from '../method.ts';

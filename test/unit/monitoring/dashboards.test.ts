@@ -54,6 +54,18 @@ describe('the queries', () => {
     expect(used.filter((label) => !own.includes(label))).toEqual([]);
   });
 
+  it('of lines show how fast a counter moves, and not the counter, which falls when a daemon starts anew', () => {
+    // Calls that began, without those that ended: both begin anew together.
+    const isDifference = ({ title }: { title: string }) => title === 'Calls under way';
+    const panels = dashboards.flatMap((dashboard) => dashboard.panels);
+    const lines = panels.filter((panel) => panel.kind === 'lines' && !isDifference(panel));
+    const counters = lines.flatMap(({ title, queries }) =>
+      queries.filter(({ expr }) => expr.includes('_total{')).map(({ expr }) => ({ title, expr })),
+    );
+    expect(counters.length).toBeGreaterThan(5);
+    expect(counters.filter(({ expr }) => !/\b(rate|increase)\(\w+_total\{/.test(expr))).toEqual([]);
+  });
+
   it('together show every metric of the daemon', () => {
     const shown = new Set(
       dashboardQueries.flatMap(({ expr }) => readQuery(filledIn(expr)).selectors.map(({ metric }) => metric)),

@@ -3,16 +3,16 @@ import { setImmediate as immediately } from 'node:timers/promises';
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace';
 import { expect, test } from 'vitest';
+import type { CallHeaders } from '../../../src/base/call-headers.ts';
 import { parseTenantId } from '../../../src/base/ids.ts';
 import type { EngineObserver } from '../../../src/operations/observer.ts';
 import type { KeyCall } from '../../../src/telemetry/span-key-call.ts';
-import type { Headers } from '../../../src/telemetry/span-parent.ts';
 import { Tracing } from '../../../src/telemetry/tracing.ts';
 
 const tenant = parseTenantId('acme');
 const method = { service: 'test.Service', name: 'Call' };
 const traceId = '0af7651916cd43dd8448eb211c80319c';
-const from = (flags: string, state = ''): Headers => {
+const from = (flags: string, state = ''): CallHeaders => {
   const headers = { traceparent: [`00-${traceId}-b7ad6b7169203331-${flags}`], tracestate: state === '' ? [] : [state] };
   return (name) => headers[name];
 };
@@ -118,7 +118,7 @@ test.each(['00', '02', 'fe'])('a caller who does not sample, with flags %s, star
 
 test('two traceparents are none', () => {
   const { calls, ended } = openScene();
-  const twice: Headers = (name) => [...sampled(name), ...sampled(name)];
+  const twice: CallHeaders = (name) => [...sampled(name), ...sampled(name)];
   calls.begin(method, twice).observer.handled(method, 'OK', 0);
   expect(ended).toEqual([]);
 });
@@ -245,4 +245,47 @@ test('whoever joins a flight has a link to the call that began it, and none once
   expect(begun?.links).toEqual([]);
   expect(joined?.links.map(({ context }) => context.spanId)).toEqual([begun?.spanContext().spanId]);
   expect(again?.links).toEqual([]);
+});
+
+test('a flight whose first call is over tells what it asks of a key service in a trace of its own, with links to its calls', async () => {
+  const { tracing, calls, ended } = openScene();
+  const works = new Map<string, Promise<string>>();
+  const flights = tracing.flights<string>({
+    has: (key) => works.has(key),
+    join(key, work) {
+      const flight = works.get(key) ?? work();
+      works.set(key, flight);
+      return flight;
+    },
+  });
+  const { signal } = new AbortController();
+  const [opened, behind] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const ask = () =>
+    tracing.keyCall(
+      keyCall,
+      async () => 'key',
+      () => ({ outcome: 'ok' }),
+    );
+  let left: Promise<string> | undefined;
+  const work = async () => {
+    left = behind.promise.then(ask);
+    await opened.promise;
+    return await ask();
+  };
+  const [first, second] = [calls.begin(method, sampled), calls.begin(method, sampled)];
+  const one = first.run(() => flights.join('key', work, signal));
+  const two = second.run(() => flights.join('key', work, signal));
+  first.observer.handled(method, 'CANCELLED', 0);
+  opened.resolve();
+  expect(await Promise.all([one, two])).toEqual(['key', 'key']);
+  second.observer.handled(method, 'OK', 0);
+  behind.resolve();
+  await left;
+  expect(ended.map(({ name }) => name)).toEqual(['test.Service/Call', 'unwrap vault', 'test.Service/Call']);
+  const [gone, asked, waited] = ended;
+  expect(asked?.parentSpanContext).toBeUndefined();
+  expect(asked?.spanContext().traceId).not.toBe(traceId);
+  const idOf = (span: ReadableSpan | undefined) => span?.spanContext().spanId;
+  expect(asked?.links.map(({ context }) => context.spanId)).toEqual([idOf(gone), idOf(waited)]);
+  expect(waited?.links.map(({ context }) => context.spanId)).toEqual([idOf(gone)]);
 });
