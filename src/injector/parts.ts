@@ -21,6 +21,7 @@ import {
 import { type Addition, addToList, setKeys } from './patch.ts';
 import type { Form, SidecarSettings } from './settings.ts';
 import { sidecarArgs, sidecarFor, socketMount, volumesFor } from './sidecar.ts';
+import { named } from './texts.ts';
 import type { Wishes } from './wishes.ts';
 
 /** What to add, and what is in the way, one clause each. */
@@ -76,14 +77,14 @@ function isOurs({ kind, spec }: PodContainer): boolean {
 /** The socket and its address in every container that is to have them. */
 export function applicationsPart(pod: unknown, wishes: Wishes, form: Form): Part {
   const parts = othersOf(pod).map((container) =>
-    isServed(container, wishes, form) ? joined(mountPart(pod, container), variablePart(pod, container)) : nothing,
+    isServed(container, wishes, form) ? joined([mountPart(pod, container), variablePart(pod, container)]) : nothing,
   );
-  return joined(...parts);
+  return joined(parts);
 }
 
 /** An init container runs before a classic sidecar: an address would only lead it to nobody. */
 function isServed({ name, kind }: PodContainer, { containers }: Wishes, form: Form): boolean {
-  return containers === undefined ? kind === 'application' || form === 'native' : containers.includes(name);
+  return containers === undefined ? kind === 'application' || form === 'native' : containers.has(name);
 }
 
 function mountPart(pod: unknown, { name, path, spec }: PodContainer): Part {
@@ -92,10 +93,12 @@ function mountPart(pod: unknown, { name, path, spec }: PodContainer): Part {
   const clashes = foreign.flatMap((mount) => {
     const [volume, place] = [textAt(mount, 'name'), textAt(mount, 'mountPath')];
     if (volume === socketVolume || volume === stateVolume) {
-      return [`the container ${name} mounts keyproxy's volume ${volume} itself; take the mount away`];
+      return [`the container ${named(name)} mounts keyproxy's volume ${volume} itself; take the mount away`];
     }
     return isWithinSocketFolder(place)
-      ? [`the container ${name} mounts ${volume} at ${place}, where keyproxy's socket is; mount it elsewhere`]
+      ? [
+          `the container ${named(name)} mounts ${named(volume)} at ${named(place)}, where keyproxy's socket is; mount it elsewhere`,
+        ]
       : [];
   });
   const isThere = mounts.some((mount) => isSocketMount(mount) && at(mount, 'readOnly') === true);
@@ -107,7 +110,7 @@ function variablePart(pod: unknown, { name, path, spec }: PodContainer): Part {
   const present = objectsAt(spec, 'env').filter((variable) => variable['name'] === addressVariable);
   const clashes = present.some(({ value }) => value !== address)
     ? [
-        `the container ${name} sets ${addressVariable} to something else; take it away, or leave the container out of ${annotationPrefix}containers`,
+        `the container ${named(name)} sets ${addressVariable} to something else; take it away, or leave the container out of ${annotationPrefix}containers`,
       ]
     : [];
   // First, because a variable is known to those behind it alone: $(KEYPROXY_ADDRESS).
@@ -135,7 +138,7 @@ export function presentForm(pod: unknown): Form | undefined {
 }
 
 /** One part after the other. */
-export function joined(...parts: readonly Part[]): Part {
+export function joined(parts: readonly Part[]): Part {
   return {
     additions: parts.flatMap(({ additions }) => additions),
     clashes: parts.flatMap(({ clashes }) => clashes),

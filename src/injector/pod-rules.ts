@@ -3,6 +3,7 @@ import { othersOf } from './containers.ts';
 import { at, objectsAt, textAt } from './json.ts';
 import { tcpPort } from './names.ts';
 import type { SidecarSettings } from './settings.ts';
+import { listed, named } from './texts.ts';
 import type { Wishes } from './wishes.ts';
 
 export interface Judged {
@@ -70,22 +71,24 @@ function takenPorts({ pod, wishes, settings }: Judged): string[] {
     objectsAt(spec, 'ports')
       .filter((port) => at(port, 'protocol') !== 'UDP' && own.some((taken) => taken === at(port, 'containerPort')))
       .map(
-        (port) => `the container ${name} has the port ${at(port, 'containerPort')}, which is keyproxy's; use another`,
+        (port) =>
+          `the container ${named(name)} has the port ${at(port, 'containerPort')}, which is keyproxy's; use another`,
       ),
   );
 }
 
-function unknownContainers({ pod, wishes: { containers = [] }, settings }: Judged): string[] {
-  const others = othersOf(pod);
-  return containers.flatMap((wanted) => {
-    const found = others.find(({ name }) => name === wanted);
-    if (found === undefined) {
-      const names = others.map(({ name }) => name).join(', ');
-      return [`the annotation keyproxy.io/containers names ${wanted}, which the pod does not have; it has ${names}`];
-    }
-    return when(
-      found.kind === 'init' && settings.form === 'classic',
-      `the annotation keyproxy.io/containers names ${wanted}, an init container, which would run before keyproxy in this cluster: that takes native sidecars, Kubernetes 1.29`,
-    );
-  });
+function unknownContainers({ pod, wishes: { containers = new Set() }, settings }: Judged): string[] {
+  const kinds = new Map(othersOf(pod).map(({ name, kind }) => [name, kind]));
+  const unknown = [...containers].filter((name) => !kinds.has(name));
+  const early = [...containers].filter((name) => settings.form === 'classic' && kinds.get(name) === 'init');
+  return [
+    ...when(
+      unknown.length > 0,
+      `the annotation keyproxy.io/containers names ${listed(unknown)}, which the pod does not have; it has ${listed([...kinds.keys()])}`,
+    ),
+    ...when(
+      early.length > 0,
+      `the annotation keyproxy.io/containers names ${listed(early)}, an init container, which would run before keyproxy in this cluster: that takes native sidecars, Kubernetes 1.29`,
+    ),
+  ];
 }

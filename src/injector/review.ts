@@ -4,6 +4,7 @@
  */
 import type { Decision } from './inject.ts';
 import { at, objectIn, textAt } from './json.ts';
+import { cut, named } from './texts.ts';
 
 /** A question that can be answered. */
 export interface Review {
@@ -20,6 +21,15 @@ export interface Review {
 /** Longest warning that the API server takes without cutting it, in characters. */
 const longestWarning = 256;
 
+/** Longest name of an object in Kubernetes, in characters; nothing has checked a new pod's yet. */
+const longestName = 253;
+
+/**
+ * The most values that are made of one body. An object takes 56 bytes of heap and two of the body, so its length alone
+ * bounds nothing; a pod has some hundreds.
+ */
+const mostValues = 200_000;
+
 /** The question in a request's body. Throws an Error that says what is wrong with it; it shows nothing of the body. */
 export function parseReview(body: Buffer): Review {
   const document = parsed(body);
@@ -29,28 +39,38 @@ export function parseReview(body: Buffer): Review {
   }
   const request = objectIn(at(document, 'request'));
   const uid = textAt(request, 'uid');
-  if (request === undefined || uid === '') throw new Error('the AdmissionReview must have a request with a uid');
+  if (request === undefined || uid === '' || uid.length > longestName) {
+    throw new Error(`the AdmissionReview must have a request with a uid of at most ${longestName} characters`);
+  }
   const pod = at(request, 'object');
   return {
     uid,
-    namespace: textAt(request, 'namespace'),
-    name: textAt(request, 'name') || textAt(pod, 'metadata', 'name') || textAt(pod, 'metadata', 'generateName'),
+    namespace: cut(textAt(request, 'namespace'), longestName),
+    name: cut(
+      textAt(request, 'name') || textAt(pod, 'metadata', 'name') || textAt(pod, 'metadata', 'generateName'),
+      longestName,
+    ),
     subject: subjectOf(request, pod),
   };
 }
 
 function subjectOf(request: object, pod: unknown): Review['subject'] {
-  const { kind, subResource, operation } = {
-    kind: [textAt(request, 'kind', 'group'), textAt(request, 'kind', 'version'), textAt(request, 'kind', 'kind')],
+  const kind = textAt(request, 'kind', 'kind');
+  const { type, subResource, operation } = {
+    type: [textAt(request, 'kind', 'group'), textAt(request, 'kind', 'version'), kind],
     subResource: textAt(request, 'subResource'),
     operation: textAt(request, 'operation'),
   };
-  const isPod = kind.join('/') === '/v1/Pod' && subResource === '' && operation === 'CREATE';
+  const isPod = type.join('/') === '/v1/Pod' && subResource === '' && operation === 'CREATE';
   if (isPod && objectIn(pod) !== undefined) return { kind: 'new pod', pod };
-  return { kind: 'other', what: `${operation} of ${kind[2]}${subResource === '' ? '' : `/${subResource}`}` };
+  return {
+    kind: 'other',
+    what: `${named(operation)} of ${named(kind)}${subResource === '' ? '' : `/${named(subResource)}`}`,
+  };
 }
 
 function parsed(body: Buffer): unknown {
+  if (valuesIn(body) > mostValues) throw new Error(`the body must be JSON of at most ${mostValues} values`);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch {
@@ -60,7 +80,7 @@ function parsed(body: Buffer): unknown {
 
 /** The answer, as the API server wants it. */
 export function answerTo({ uid }: Review, decision: Decision): object {
-  const warnings = decision.warnings.map((text) => cut(text));
+  const warnings = decision.warnings.map((text) => cut(text, longestWarning));
   return {
     apiVersion: 'admission.k8s.io/v1',
     kind: 'AdmissionReview',
@@ -83,6 +103,24 @@ function verdict(decision: Decision): object {
   }
 }
 
-function cut(text: string): string {
-  return text.length <= longestWarning ? text : `${text.slice(0, longestWarning - 1)}…`;
+const [quote, backslash, comma, list, section] = Buffer.from('"\\,[{');
+
+/** How many values JSON has, without making any: one begins behind each comma and each bracket that opens, outside of texts. */
+function valuesIn(body: Buffer): number {
+  let count = 1;
+  for (let at = 0; at < body.length; at++) {
+    const character = body[at];
+    if (character === comma || character === list || character === section) count++;
+    else if (character === quote) at = endOfText(body, at);
+  }
+  return count;
+}
+
+/** Where the text that begins at `start` ends; the end of the body where it does not. */
+function endOfText(body: Buffer, start: number): number {
+  for (let at = start + 1; at < body.length; at++) {
+    if (body[at] === backslash) at++;
+    else if (body[at] === quote) return at;
+  }
+  return body.length;
 }

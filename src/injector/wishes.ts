@@ -5,6 +5,7 @@ import { quantityOf, quantityRule } from '../base/quantity.ts';
 import { at, objectIn } from './json.ts';
 import { annotationPrefix, defaultConfigMap, statusAnnotation } from './names.ts';
 import type { ResourceName, Resources, SidecarSettings } from './settings.ts';
+import { shown } from './texts.ts';
 
 /** How keyproxy is to be in one pod. */
 export interface Wishes {
@@ -13,7 +14,7 @@ export interface Wishes {
   /** The ConfigMap of tenants' files, in the pod's namespace. */
   readonly configMap: string;
   /** Names of the containers that get the socket; undefined for all. */
-  readonly containers: readonly string[] | undefined;
+  readonly containers: ReadonlySet<string> | undefined;
   /** Whether anonymous callers may come over loopback. */
   readonly tcp: boolean;
   readonly image: string;
@@ -29,8 +30,8 @@ export interface ReadWishes {
   readonly warnings: readonly string[];
 }
 
-/** Longest text that a complaint repeats. */
-const shownLength = 40;
+/** Longest annotation that is read, in characters; all of a pod's may have 256 KiB together. */
+const longestAnnotation = 65_536;
 
 type Parsed<T> = { readonly value: T } | { readonly wrong: string };
 
@@ -91,6 +92,12 @@ export function readWishes(pod: unknown, settings: SidecarSettings): ReadWishes 
     const key = `${annotationPrefix}${name}`;
     const text = Object.hasOwn(written, key) ? written[key] : undefined;
     if (typeof text !== 'string') return undefined;
+    if (text.length > longestAnnotation) {
+      problems.push(
+        `the annotation ${key} has ${text.length} characters; it must be one of at most ${longestAnnotation}`,
+      );
+      return undefined;
+    }
     const parsed = table[name](text) as Parsed<ValueOf<K>>;
     if ('value' in parsed) return parsed.value;
     problems.push(`the annotation ${key} is ${shown(text)}; it must be ${parsed.wrong}`);
@@ -100,10 +107,11 @@ export function readWishes(pod: unknown, settings: SidecarSettings): ReadWishes 
     const given = { cpu: read(`${kind}-cpu`), memory: read(`${kind}-memory`) };
     return { ...settings.resources[kind], ...withoutAbsent(given) };
   };
+  const containers = read('containers');
   const wishes = {
     tenants: read('tenants'),
     configMap: read('config') ?? defaultConfigMap,
-    containers: read('containers'),
+    containers: containers && new Set(containers),
     tcp: read('tcp') === 'true',
     image: read('image') ?? settings.image,
     logLevel: read('log-level') ?? settings.logLevel,
@@ -123,8 +131,8 @@ function excess({ requests, limits }: Resources): string[] {
 }
 
 function unknownAmong(written: Readonly<Record<string, unknown>>): string[] {
-  const known = [...annotations, statusAnnotation];
-  const unknown = Object.keys(written).filter((key) => key.startsWith(annotationPrefix) && !known.includes(key));
+  const known = new Set([...annotations, statusAnnotation]);
+  const unknown = Object.keys(written).filter((key) => key.startsWith(annotationPrefix) && !known.has(key));
   return unknown.map(
     (key) =>
       `the annotation ${shown(key)} is unknown and has no effect; known are ${Object.keys(table).join(', ')} behind ${annotationPrefix}`,
@@ -135,9 +143,4 @@ function withoutAbsent(amounts: Readonly<Record<string, string | undefined>>): R
   return Object.fromEntries(
     Object.entries(amounts).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );
-}
-
-/** What somebody wrote, as a complaint repeats it: short, on one line. */
-export function shown(text: string): string {
-  return JSON.stringify(text.length > shownLength ? `${text.slice(0, shownLength)}…` : text);
 }

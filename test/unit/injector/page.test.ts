@@ -22,6 +22,8 @@ const rows = [...section('Refusals').matchAll(/^\| (`[^|]+`) \|/gm)].map(([, cel
   ),
 );
 
+const asks = { 'keyproxy.io/inject': 'true' };
+
 const refusals = [
   ...podShapes.flatMap(({ name, pod, expect: outcome }) =>
     outcome === 'refused' ? [[name, decide(pod, podSettings)] as const] : [],
@@ -29,11 +31,26 @@ const refusals = [
   ...podShapes.flatMap(({ name, pod }) =>
     /a job/.test(name) ? [[`${name}, classic`, decide(pod, { ...podSettings, form: 'classic' })] as const] : [],
   ),
+  ...Object.entries({
+    'many containers': { containers: Array.from({ length: 501 }, () => ({ name: 'app' })) },
+    'many volumes': { containers: [{ name: 'app' }], volumes: Array.from({ length: 501 }, () => ({ name: 'data' })) },
+    'a long name': { containers: [{ name: 'x'.repeat(64) }] },
+  }).map(([name, spec]) => [name, decide({ metadata: { labels: asks }, spec }, podSettings)] as const),
+  [
+    'a long annotation',
+    decide(
+      {
+        metadata: { labels: asks, annotations: { 'keyproxy.io/tenants': 'x'.repeat(70_000) } },
+        spec: { containers: [{ name: 'app' }] },
+      },
+      podSettings,
+    ),
+  ] as const,
   [
     'a static pod',
     decide(
       {
-        metadata: { labels: { 'keyproxy.io/inject': 'true' }, annotations: { 'kubernetes.io/config.mirror': 'x' } },
+        metadata: { labels: asks, annotations: { 'kubernetes.io/config.mirror': 'x' } },
         spec: { containers: [] },
       },
       podSettings,
