@@ -2,10 +2,10 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /**
- * What became of a request: a pod that got keyproxy, one that needed nothing, one that was turned away, and one that no
- * answer was found for.
+ * What became of a request: a pod that got keyproxy, one that needed nothing, one that was turned away, one that no answer
+ * was found for, and what was no review: anybody in the cluster can send such a thing.
  */
-export const injectorOutcomes = ['injected', 'unchanged', 'refused', 'failed'] as const;
+export const injectorOutcomes = ['injected', 'unchanged', 'refused', 'failed', 'unread'] as const;
 
 /** The metrics of one process in a registry of their own. */
 export function createInjectorMetrics(sources: { certificateExpiresAtMs(): number | undefined }) {

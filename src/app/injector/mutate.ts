@@ -22,7 +22,7 @@ export interface MutateOptions {
 export function mutate(body: Buffer, { settings, metrics, log }: MutateOptions): Answer {
   const review = reviewIn(body);
   if (review instanceof Error) {
-    metrics.requests.inc({ outcome: 'failed' });
+    metrics.requests.inc({ outcome: 'unread' });
     log.warn({ problem: review.message }, 'a request was no review');
     return { status: 400, body: { error: review.message } };
   }

@@ -1,4 +1,7 @@
-/** The HTTPS server that the API server asks: TLS 1.3, one path, bodies of a bounded size, and a certificate that changes. */
+/**
+ * The HTTPS server that the API server asks: TLS 1.3, one path, and a certificate that changes. Every pod of the cluster
+ * reaches it without credentials, so connections, bodies, and the time for each have bounds.
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { type Clock, pause } from '../../base/clock.ts';
@@ -8,14 +11,33 @@ import type { InjectorMetrics } from '../../telemetry/injector-metrics.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { asStartupError, bracketed } from '../listeners.ts';
 import type { Issued } from './authority.ts';
+import { BodyBudget } from './body-budget.ts';
 import type { Answer } from './mutate.ts';
 
-/** The largest body, in bytes. An object has 1.5 MiB at most in etcd, and a review little beside it. */
-export const largestBody = 3 * 2 ** 20;
+/**
+ * The largest body, in bytes. The API server takes requests of 3 MiB (MaxRequestBodyBytes), adds what is by default and
+ * what webhooks before this one have added, and sends it all as JSON, whatever it came as.
+ */
+export const largestBody = 6 * 2 ** 20;
+/** Most bytes of all bodies that are being read. */
+const bodyBudgetBytes = 16 * 2 ** 20;
+/** Most bytes of a body that is too large, which are read and forgotten so that its sender hears why. */
+const forgottenBytes = 4 * largestBody;
 
-/** Longest wait for the head of a request and for all of it, in milliseconds; the API server's own patience is 30 s. */
+/** Most connections. Where few are left, those that wait for nothing are closed. */
+export const mostConnections = 256;
+const manyConnections = 192;
+
+/**
+ * Longest wait for a handshake, for the head of a request, and for all of it, in milliseconds. A connection on which
+ * nothing moves for the last of them is closed too, with an answer that nobody fetches say. The API server has a webhook's
+ * timeoutSeconds for everything, 5 in the chart and 30 at most.
+ */
+const defaultHandshakeMs = 5000;
 const headersMs = 5000;
 const requestMs = 15_000;
+/** How long a connection may wait for its next request. Go's client keeps one for 90 s, and does not repeat a POST. */
+const idleMs = 120_000;
 /** How long a server that ends still takes requests, so that those who send them have heard of it, and then finishes. */
 const defaultLingerMs = 3000;
 const finishMs = 5000;
@@ -29,19 +51,31 @@ export interface WebhookOptions {
   readonly answer: (body: Buffer) => Answer;
   /** How long a server that ends still takes new requests, in milliseconds; three seconds by default. */
   readonly lingerMs?: number;
+  /** Longest wait for a handshake, in milliseconds; five seconds by default. */
+  readonly handshakeMs?: number;
 }
 
 export class WebhookServer {
   readonly #options: WebhookOptions;
   readonly #server: Server;
+  readonly #budget = new BodyBudget(bodyBudgetBytes);
+  #listening: Promise<void> | undefined;
   #isDraining = false;
 
   constructor(options: WebhookOptions, leaf: Issued) {
     this.#options = options;
     this.#server = createServer(
-      { ...contextOf(leaf), headersTimeout: headersMs, requestTimeout: requestMs, connectionsCheckingInterval: 1000 },
+      {
+        ...contextOf(leaf),
+        handshakeTimeout: options.handshakeMs ?? defaultHandshakeMs,
+        ...{ headersTimeout: headersMs, requestTimeout: requestMs },
+        ...{ keepAliveTimeout: idleMs, connectionsCheckingInterval: 1000 },
+      },
       (request, response) => void this.#serve(request, response),
     );
+    this.#server.timeout = requestMs;
+    this.#server.maxConnections = mostConnections;
+    this.#server.on('connection', () => this.#makeRoom());
     // Probes of ports and clients of another TLS: nothing to act on, and no reason to end.
     this.#server.on('tlsClientError', (error) => options.log.debug({ problem: error.message }, 'a handshake failed'));
   }
@@ -49,10 +83,11 @@ export class WebhookServer {
   /** Rejects with a StartupError where the address cannot be had. */
   async listen(): Promise<void> {
     const { host, port } = this.#options.address;
-    await new Promise<void>((done, fail) => {
+    this.#listening = new Promise<void>((done, fail) => {
       this.#server.once('error', fail);
       this.#server.listen({ port, ...(host !== undefined && { host }) }, () => done());
-    }).catch((error) => {
+    });
+    await this.#listening.catch((error) => {
       throw asStartupError(error, `https://${host === undefined ? '' : bracketed(host)}:${port}`);
     });
   }
@@ -66,6 +101,8 @@ export class WebhookServer {
   async drain(): Promise<void> {
     const { clock, lingerMs = defaultLingerMs } = this.#options;
     this.#isDraining = true;
+    // A server that does not listen yet cannot be closed, and would be open later.
+    await this.#listening?.catch(() => {});
     await pause(clock, lingerMs);
     const closed = new Promise<void>((done) => this.#server.close(() => done()));
     this.#server.closeIdleConnections();
@@ -74,16 +111,26 @@ export class WebhookServer {
     await closed;
   }
 
+  #makeRoom(): void {
+    this.#server.getConnections((_error, count) => {
+      if (count >= manyConnections) this.#server.closeIdleConnections();
+    });
+  }
+
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { metrics, log } = this.#options;
     const end = metrics.seconds.startTimer();
     try {
       this.#send(response, await this.#answered(request));
     } catch (error) {
+      if (request.destroyed && !request.complete) {
+        // Nobody is there to be answered.
+        metrics.requests.inc({ outcome: 'unread' });
+        log.debug({ problem: codeOf(error) }, 'a request was broken off');
+        return;
+      }
       metrics.requests.inc({ outcome: 'failed' });
-      // Nobody is there to be answered.
-      if (request.destroyed) log.debug({ problem: codeOf(error) }, 'a request was broken off');
-      else log.error({ problem: error instanceof Error ? error.stack : 'unknown' }, 'a request failed inside');
+      log.error({ problem: error instanceof Error ? error.stack : 'unknown' }, 'a request failed inside');
       this.#send(response, unread(500, 'failed inside'));
     } finally {
       end();
@@ -93,9 +140,11 @@ export class WebhookServer {
   async #answered(request: IncomingMessage): Promise<Sent> {
     const { metrics, answer } = this.#options;
     const refusal = refusalOf(request);
-    const body = refusal === undefined ? await bodyOf(request) : undefined;
+    const body = refusal === undefined ? await bodyOf(request, this.#budget) : undefined;
     if (body !== undefined) return { ...answer(body), isRead: true };
-    metrics.requests.inc({ outcome: 'failed' });
+    // An answer in the middle of a body is lost when the connection closes under those who still send.
+    await forget(request);
+    metrics.requests.inc({ outcome: 'unread' });
     return refusal ?? tooLarge;
   }
 
@@ -135,14 +184,30 @@ function refusalOf({ method, url, headers }: IncomingMessage): Sent | undefined 
   return Number(headers['content-length'] ?? 0) > largestBody ? tooLarge : undefined;
 }
 
-/** The whole body; undefined where it is too large. Rejects where the connection breaks. */
-async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
+/** The whole body; undefined where it is too large. Rejects where the connection breaks, or there is no room. */
+async function bodyOf(request: IncomingMessage, budget: BodyBudget): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
+  let length = 0;
+  const giveUp = () => void request.destroy(new Error('there was no room for its body'));
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      length += chunk.length;
+      if (length > largestBody) return undefined;
+      chunks.push(chunk);
+      budget.add(giveUp, chunk);
+    }
+    return Buffer.concat(chunks);
+  } finally {
+    budget.release(giveUp);
+  }
+}
+
+/** Reads the rest of a body without keeping it, up to a bound. Rejects where the connection breaks. */
+async function forget(request: IncomingMessage): Promise<void> {
+  if (Number(request.headers['content-length'] ?? 0) > forgottenBytes) return;
   let length = 0;
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     length += chunk.length;
-    if (length > largestBody) return undefined;
-    chunks.push(chunk);
+    if (length > forgottenBytes) return;
   }
-  return Buffer.concat(chunks);
 }

@@ -49,7 +49,7 @@ describe('a pod that is too large to be looked at is refused in few words', () =
       { containers: containersOf(250), initContainers: containersOf(251) },
       /has 501 containers/,
     ],
-    ['150 000 containers', { containers: many(150_000, () => 7) }, /has 150000 containers/],
+    ['45 000 containers', { containers: many(45_000, () => 7) }, /has 45000 containers/],
     [
       '501 volumes',
       { containers: [{ name: 'app' }], volumes: many(501, (index) => ({ name: `v${index}` })) },
@@ -67,8 +67,8 @@ describe('a pod that is too large to be looked at is refused in few words', () =
   });
 
   test('a body of more values than any pod has is not made into objects', () => {
-    const body = bodyOf(podOf({}, { containers: [{ name: 'app' }], junk: many(200_000, () => ({})) }));
-    expect(() => parseReview(body)).toThrow(/at most 200000 values/);
+    const body = bodyOf(podOf({}, { containers: [{ name: 'app' }], junk: many(50_000, () => ({})) }));
+    expect(() => parseReview(body)).toThrow(/at most 50000 values/);
   });
 
   test('but what stands in a text is no value', () => {
@@ -158,7 +158,7 @@ test('any pod, however many of whatever it has, gets a short answer in a short t
         decided(body);
       } catch (error) {
         // The one way out beside an answer.
-        expect(error).toMatchObject({ message: expect.stringMatching(/at most 200000 values/) });
+        expect(error).toMatchObject({ message: expect.stringMatching(/at most 50000 values/) });
       }
     }),
     { numRuns: 20 },
