@@ -1,7 +1,8 @@
 /** The injector's file: where the API server asks it, what it puts into pods, and where its certificate comes from. */
 import { dirname, resolve } from 'node:path';
+import { imageReference } from '../base/image-reference.ts';
 import { type LogLevel, logLevels } from '../base/log-level.ts';
-import { quantityOf, quantityRule } from '../base/quantity.ts';
+import { isOverLimit, quantityOf, quantityRule } from '../base/quantity.ts';
 import { type HostPort, hostPort } from './address.ts';
 import { type Parsed, ProblemCollector } from './problem.ts';
 import { readShape } from './read.ts';
@@ -58,35 +59,43 @@ const amounts = section({
   memory: optional(quantity, 'Of memory.'),
 });
 
-const sidecarSection = section({
-  image: required(text('the reference of an image', /^[a-z0-9][A-Za-z0-9._/:@-]{0,511}$/), 'What the sidecar runs.'),
-  image_pull_policy: byDefault(choice(pullPolicies), 'IfNotPresent', 'When the kubelet fetches it.'),
-  native: byDefault(
-    choice(nativeModes),
-    'auto',
-    'Whether it is a native sidecar (an init container with `restartPolicy: Always`). `auto`: where the API server is of Kubernetes 1.29 or later.',
-  ),
-  log_level: byDefault(choice(logLevels), 'info', 'Its least level that is logged.'),
-  resources: group(
-    section(
-      {
-        requests: group(amounts, 'What it asks for.'),
-        limits: group(amounts, 'What it may use.'),
-      },
-      ({ requests, limits }, place) => {
-        for (const name of ['cpu', 'memory'] as const) {
-          const [least, most] = [quantityOf(requests?.[name] ?? '0'), quantityOf(limits?.[name] ?? '1E')];
-          // No pod could be injected.
-          if ((least ?? 0) > (most ?? 0))
-            place.problem('limits', `the limit of ${name} is below what is requested; raise it`);
-        }
-      },
+/** Where a sidecar serves applications over loopback, in a pod that asks for it. */
+const loopbackPort = 50_051;
+
+const sidecarSection = section(
+  {
+    image: required(text('the reference of an image', imageReference), 'What the sidecar runs.'),
+    image_pull_policy: byDefault(choice(pullPolicies), 'IfNotPresent', 'When the kubelet fetches it.'),
+    native: byDefault(
+      choice(nativeModes),
+      'auto',
+      'Whether it is a native sidecar (an init container with `restartPolicy: Always`). `auto`: where the API server is of Kubernetes 1.29 or later.',
     ),
-    'Its resources.',
-  ),
-  http_port: byDefault(integer(1, 65_535), 9464, 'Its port for metrics and health.'),
-  run_as_user: byDefault(integer(1, 2 ** 31 - 1), 65_532, 'The user and group that it runs as.'),
-});
+    log_level: byDefault(choice(logLevels), 'info', 'Its least level that is logged.'),
+    resources: group(
+      section(
+        {
+          requests: group(amounts, 'What it asks for.'),
+          limits: group(amounts, 'What it may use.'),
+        },
+        ({ requests, limits }, place) => {
+          for (const name of ['cpu', 'memory'] as const) {
+            // No pod could be injected.
+            if (isOverLimit(requests?.[name], limits?.[name]))
+              place.problem('limits', `the limit of ${name} is below what is requested; raise it`);
+          }
+        },
+      ),
+      'Its resources.',
+    ),
+    http_port: byDefault(integer(1, 65_535), 9464, 'Its port for metrics and health.'),
+    run_as_user: byDefault(integer(1, 2 ** 31 - 1), 65_532, 'The user and group that it runs as.'),
+  },
+  ({ http_port }, place) => {
+    if (http_port === loopbackPort)
+      place.problem('http_port', `${loopbackPort} is where applications are served over loopback; use another`);
+  },
+);
 
 const ownSection = section({
   namespace: required(name, "The injector's own namespace."),

@@ -2,9 +2,10 @@
 import { excessOf } from './bounds.ts';
 import { textAt } from './json.ts';
 import { injectLabel } from './names.ts';
-import { annotationsPart, applicationsPart, joined, presentForm, sidecarPart, volumesPart } from './parts.ts';
+import { annotationsPart, applicationsPart, joined, sidecarPart, volumesPart } from './parts.ts';
 import type { Addition } from './patch.ts';
 import { type Judged, refusalsOf, warningsOf } from './pod-rules.ts';
+import { presentForm } from './present.ts';
 import type { SidecarSettings } from './settings.ts';
 import { fewOf, messageOf } from './texts.ts';
 import { readWishes } from './wishes.ts';
@@ -22,9 +23,9 @@ export function decide(pod: unknown, settings: SidecarSettings): Decision {
   const excess = excessOf(pod);
   if (excess.length > 0) return refused(excess, []);
   const { wishes, problems, warnings } = readWishes(pod, settings);
-  const judged: Judged = { pod, wishes, settings };
   // A pod that was copied from another cluster has its sidecar as that one has them.
   const form = presentForm(pod) ?? settings.form;
+  const judged: Judged = { pod, wishes, settings, form };
   // The applications come before the sidecar, whose arrival would move their places.
   const { additions, clashes } = joined([
     volumesPart(pod, wishes),

@@ -3,9 +3,9 @@
  * way and refused. So a second pass over a pod that was injected gives an empty patch, and one over a pod to which
  * somebody has added a container meanwhile gives what that container lacks.
  */
-import { posix } from 'node:path';
-import { containersOf, othersOf, type PodContainer } from './containers.ts';
-import { at, type JsonObject, objectIn, objectsAt, textAt } from './json.ts';
+import { othersOf, type PodContainer } from './containers.ts';
+import { at, objectIn, objectsAt } from './json.ts';
+import { isSocketMount, mountClashes } from './mounts.ts';
 import {
   address,
   addressVariable,
@@ -13,14 +13,12 @@ import {
   containerName,
   defaultContainerAnnotation,
   injectedStatus,
-  socketFolder,
-  socketVolume,
-  stateVolume,
   statusAnnotation,
 } from './names.ts';
 import { type Addition, addToList, setKeys } from './patch.ts';
+import { isOurs, presentSidecar } from './present.ts';
 import type { Form, SidecarSettings } from './settings.ts';
-import { sidecarArgs, sidecarFor, socketMount, volumesFor } from './sidecar.ts';
+import { sidecarFor, socketMount, volumesFor } from './sidecar.ts';
 import { named } from './texts.ts';
 import type { Wishes } from './wishes.ts';
 
@@ -52,7 +50,7 @@ export function volumesPart(pod: unknown, wishes: Wishes): Part {
 
 /** keyproxy's container, before all others of its kind. */
 export function sidecarPart(pod: unknown, wishes: Wishes, settings: SidecarSettings): Part {
-  const present = containersOf(pod).find(({ name }) => name === containerName);
+  const present = presentSidecar(pod);
   if (present !== undefined) {
     if (isOurs(present)) return nothing;
     const clash = `the pod has a container ${containerName} of its own, a name that is keyproxy's; rename it`;
@@ -63,23 +61,14 @@ export function sidecarPart(pod: unknown, wishes: Wishes, settings: SidecarSetti
   return { additions: addToList(pod, ['spec', list], { items, place: 'first' }), clashes: [] };
 }
 
-/**
- * Whether this is what an injector made. Others may have changed it since: a mirror of images, a webhook for credentials,
- * an autoscaler of resources; so only that is looked at which makes it keyproxy.
- */
-function isOurs({ kind, spec }: PodContainer): boolean {
-  const runsOn = kind === 'application' || at(spec, 'restartPolicy') === 'Always';
-  const args = at(spec, 'args');
-  const isServing = Array.isArray(args) && args.join(' ') === sidecarArgs.join(' ');
-  return runsOn && isServing && objectsAt(spec, 'volumeMounts').some((mount) => isSocketMount(mount));
-}
-
-/** The socket and its address in every container that is to have them. */
+/** The socket and its address in every container that is to have them, and nobody's hand on keyproxy's volumes. */
 export function applicationsPart(pod: unknown, wishes: Wishes, form: Form): Part {
-  const parts = othersOf(pod).map((container) =>
-    isServed(container, wishes, form) ? joined([mountPart(pod, container), variablePart(pod, container)]) : nothing,
+  return joined(
+    othersOf(pod).flatMap((container) => [
+      { additions: [], clashes: mountClashes(container) },
+      ...(isServed(container, wishes, form) ? [mountPart(pod, container), variablePart(pod, container)] : []),
+    ]),
   );
-  return joined(parts);
 }
 
 /** An init container runs before a classic sidecar: an address would only lead it to nobody. */
@@ -87,23 +76,10 @@ function isServed({ name, kind }: PodContainer, { containers }: Wishes, form: Fo
   return containers === undefined ? kind === 'application' || form === 'native' : containers.has(name);
 }
 
-function mountPart(pod: unknown, { name, path, spec }: PodContainer): Part {
-  const mounts = objectsAt(spec, 'volumeMounts');
-  const foreign = mounts.filter((mount) => !isSocketMount(mount) || at(mount, 'readOnly') !== true);
-  const clashes = foreign.flatMap((mount) => {
-    const [volume, place] = [textAt(mount, 'name'), textAt(mount, 'mountPath')];
-    if (volume === socketVolume || volume === stateVolume) {
-      return [`the container ${named(name)} mounts keyproxy's volume ${volume} itself; take the mount away`];
-    }
-    return isWithinSocketFolder(place)
-      ? [
-          `the container ${named(name)} mounts ${named(volume)} at ${named(place)}, where keyproxy's socket is; mount it elsewhere`,
-        ]
-      : [];
-  });
-  const isThere = mounts.some((mount) => isSocketMount(mount) && at(mount, 'readOnly') === true);
+function mountPart(pod: unknown, { path, spec }: PodContainer): Part {
+  const isThere = objectsAt(spec, 'volumeMounts').some((mount) => isSocketMount(mount, { readOnly: true }));
   const items = isThere ? [] : [socketMount({ readOnly: true })];
-  return { additions: addToList(pod, [...path, 'volumeMounts'], { items, place: 'last' }), clashes };
+  return { additions: addToList(pod, [...path, 'volumeMounts'], { items, place: 'last' }), clashes: [] };
 }
 
 function variablePart(pod: unknown, { name, path, spec }: PodContainer): Part {
@@ -131,39 +107,12 @@ export function annotationsPart(pod: unknown, form: Form): Part {
   return { additions: setKeys(pod, path, values), clashes: [] };
 }
 
-/** The form of the sidecar that is in the pod already; undefined where there is none. */
-export function presentForm(pod: unknown): Form | undefined {
-  const present = containersOf(pod).find(({ name }) => name === containerName);
-  return present && (present.kind === 'init' ? 'native' : 'classic');
-}
-
 /** One part after the other. */
 export function joined(parts: readonly Part[]): Part {
   return {
     additions: parts.flatMap(({ additions }) => additions),
     clashes: parts.flatMap(({ clashes }) => clashes),
   };
-}
-
-function isSocketMount(mount: JsonObject): boolean {
-  return (
-    textAt(mount, 'name') === socketVolume &&
-    plainPath(textAt(mount, 'mountPath')) === socketFolder &&
-    at(mount, 'subPath') === undefined &&
-    at(mount, 'subPathExpr') === undefined
-  );
-}
-
-function isWithinSocketFolder(path: string): boolean {
-  return `${plainPath(path)}/`.startsWith(`${socketFolder}/`);
-}
-
-/** One spelling of a path. In most images `/var/run` is a link to `/run`. */
-function plainPath(path: string): string {
-  return posix
-    .normalize(`${path}/`)
-    .slice(0, -1)
-    .replace(/^\/var\/run(?=\/|$)/, '/run');
 }
 
 /** Whether `value` has all of `wanted`; what the API server has added by default may be beside it. */

@@ -2,14 +2,18 @@
 import { othersOf } from './containers.ts';
 import { at, objectsAt, textAt } from './json.ts';
 import { tcpPort } from './names.ts';
-import type { SidecarSettings } from './settings.ts';
+import { differencesOf } from './present.ts';
+import type { Form, SidecarSettings } from './settings.ts';
 import { listed, named } from './texts.ts';
+import { isForWindows } from './windows.ts';
 import type { Wishes } from './wishes.ts';
 
 export interface Judged {
   readonly pod: unknown;
   readonly wishes: Wishes;
   readonly settings: SidecarSettings;
+  /** How keyproxy is, or will be, in this pod. */
+  readonly form: Form;
 }
 
 /** A rule gives one clause for each thing that is in the way. */
@@ -18,27 +22,27 @@ type Rule = (judged: Judged) => readonly string[];
 const when = (is: boolean, clause: string) => (is ? [clause] : []);
 
 const refusing: readonly Rule[] = [
-  ({ pod }) => when(!Array.isArray(at(pod, 'spec', 'containers')), 'the pod has no list of containers'),
+  ({ pod }) => when(objectsAt(pod, 'spec', 'containers').length === 0, 'the pod has no containers'),
   ({ pod }) =>
     when(
       at(pod, 'metadata', 'annotations', 'kubernetes.io/config.mirror') !== undefined,
       'it is a static pod, which the kubelet starts from a file of the node without asking; run it as another kind of pod',
     ),
-  ({ pod }) =>
-    when(
-      textAt(pod, 'spec', 'os', 'name') === 'windows' ||
-        textAt(pod, 'spec', 'nodeSelector', 'kubernetes.io/os') === 'windows',
-      'it is for Windows, and keyproxy runs on Linux alone',
-    ),
+  ({ pod }) => when(isForWindows(pod), 'it is for Windows, and keyproxy runs on Linux alone'),
   ({ pod }) =>
     when(
       at(pod, 'spec', 'hostNetwork') === true,
       "it has hostNetwork: true, so keyproxy's ports would be the node's and reachable from outside the pod; take hostNetwork away, or use the node daemon",
     ),
-  ({ pod, settings }) =>
+  ({ pod, form }) =>
     when(
-      settings.form === 'classic' && ['Never', 'OnFailure'].includes(textAt(pod, 'spec', 'restartPolicy')),
-      'it is meant to end, and in this cluster keyproxy would keep it from ending: that takes native sidecars, Kubernetes 1.29',
+      form === 'classic' && ['Never', 'OnFailure'].includes(textAt(pod, 'spec', 'restartPolicy')),
+      'it is meant to end, and keyproxy in its classic form would keep it from ending: that takes native sidecars, Kubernetes 1.29',
+    ),
+  ({ form, settings }) =>
+    when(
+      form === 'native' && settings.form === 'classic',
+      'it has keyproxy as a native sidecar already, and this cluster has none of those: take the container keyproxy out of the pod, and the injector adds it as it has to be here',
     ),
   takenPorts,
   unknownContainers,
@@ -52,6 +56,7 @@ const warning: readonly Rule[] = [
         `${name} shows keyproxy's process to the pod's other containers; one that runs as user ${settings.runAsUser} or has SYS_PTRACE can read its keys`,
     );
   },
+  ({ pod, wishes, settings }) => differencesOf(pod, wishes, settings),
 ];
 
 /** Why the pod is refused, one clause each; none where it is not. */
@@ -69,7 +74,9 @@ function takenPorts({ pod, wishes, settings }: Judged): string[] {
   const own = [settings.httpPort, ...(wishes.tcp ? [tcpPort] : [])];
   return othersOf(pod).flatMap(({ name, spec }) =>
     objectsAt(spec, 'ports')
-      .filter((port) => at(port, 'protocol') !== 'UDP' && own.some((taken) => taken === at(port, 'containerPort')))
+      .filter(
+        (port) => (at(port, 'protocol') ?? 'TCP') === 'TCP' && own.some((taken) => taken === at(port, 'containerPort')),
+      )
       .map(
         (port) =>
           `the container ${named(name)} has the port ${at(port, 'containerPort')}, which is keyproxy's; use another`,
@@ -77,10 +84,10 @@ function takenPorts({ pod, wishes, settings }: Judged): string[] {
   );
 }
 
-function unknownContainers({ pod, wishes: { containers = new Set() }, settings }: Judged): string[] {
+function unknownContainers({ pod, wishes: { containers = new Set() }, form }: Judged): string[] {
   const kinds = new Map(othersOf(pod).map(({ name, kind }) => [name, kind]));
   const unknown = [...containers].filter((name) => !kinds.has(name));
-  const early = [...containers].filter((name) => settings.form === 'classic' && kinds.get(name) === 'init');
+  const early = [...containers].filter((name) => form === 'classic' && kinds.get(name) === 'init');
   return [
     ...when(
       unknown.length > 0,

@@ -83,7 +83,7 @@ export function sidecarFor(wishes: Wishes, settings: SidecarSettings): JsonObjec
 }
 
 /** What the container is told, by variable. */
-function variables(wishes: Wishes, settings: SidecarSettings): [string, string][] {
+export function variables(wishes: Wishes, settings: SidecarSettings): [string, string][] {
   return [
     ['KEYPROXY_LISTEN_UNIX', socketPath],
     // The volume is the pod's own: its mounts say who can open the socket, whatever user they run as.

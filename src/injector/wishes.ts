@@ -1,7 +1,8 @@
 /** What a pod's annotations ask for, checked. All that is wrong with them is told at once. */
 import { isTenantId, tenantIdRule } from '../base/ids.ts';
+import { imageReference } from '../base/image-reference.ts';
 import { type LogLevel, logLevels } from '../base/log-level.ts';
-import { quantityOf, quantityRule } from '../base/quantity.ts';
+import { isOverLimit, quantityOf, quantityRule } from '../base/quantity.ts';
 import { at, objectIn } from './json.ts';
 import { annotationPrefix, defaultConfigMap, statusAnnotation } from './names.ts';
 import type { ResourceName, Resources, SidecarSettings } from './settings.ts';
@@ -61,8 +62,6 @@ function quantity(text: string): Parsed<string> {
 /** RFC 1123, which names of containers and ConfigMaps follow. */
 const isLabel = (name: string) => /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name);
 const subdomain = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
-/** Enough to tell a mistake from a reference; whether there is such an image, the kubelet says. */
-const imageReference = /^[a-z0-9][A-Za-z0-9._/:@-]{0,511}$/;
 
 /** Every annotation that a pod's owner may write, without the prefix. */
 const table = {
@@ -123,8 +122,8 @@ export function readWishes(pod: unknown, settings: SidecarSettings): ReadWishes 
 /** The API server would refuse such a container with words about fields that the pod's owner has not written. */
 function excess({ requests, limits }: Resources): string[] {
   return (['cpu', 'memory'] as const satisfies readonly ResourceName[]).flatMap((name) => {
-    const [least, most] = [requests[name] ?? '0', limits[name]];
-    if (most === undefined || (quantityOf(least) ?? 0) <= (quantityOf(most) ?? 0)) return [];
+    const [least, most] = [requests[name], limits[name]];
+    if (!isOverLimit(least, most)) return [];
     const [request, limit] = [`${annotationPrefix}requests-${name}`, `${annotationPrefix}limits-${name}`];
     return [`keyproxy would request ${least} of ${name} and be limited to ${most}; lower ${request} or raise ${limit}`];
   });

@@ -150,6 +150,24 @@ const lives: readonly PodShape[] = [
       tolerations: [{ key: 'dedicated', operator: 'Exists', effect: 'NoSchedule' }],
     },
   }),
+  injected('an affinity that lets it run on Linux too', {
+    spec: {
+      affinity: {
+        nodeAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: {
+            nodeSelectorTerms: [['windows'], ['linux', 'windows']].map((values) => ({
+              matchExpressions: [{ key: 'kubernetes.io/os', operator: 'In', values }],
+            })),
+          },
+        },
+      },
+    },
+  }),
+  injected('the port of the metrics by protocols that keyproxy does not speak', {
+    spec: {
+      containers: [container({ ports: ['UDP', 'SCTP'].map((protocol) => ({ containerPort: 9464, protocol })) })],
+    },
+  }),
   injected('an operating system by name', { spec: { os: { name: 'linux' } } }),
   injected('probes and hooks of its own', {
     spec: {
@@ -234,6 +252,22 @@ const impossible: readonly PodShape[] = [
   refused('the network of its node', /hostNetwork/, { spec: { hostNetwork: true } }),
   refused('Windows by name', /Windows/, { spec: { os: { name: 'windows' } } }),
   refused('Windows by node selector', /Windows/, { spec: { nodeSelector: { 'kubernetes.io/os': 'windows' } } }),
+  refused('Windows by affinity', /Windows/, {
+    spec: {
+      affinity: {
+        nodeAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: {
+            nodeSelectorTerms: ['a', 'b'].map((zone) => ({
+              matchExpressions: [
+                { key: 'zone', operator: 'In', values: [zone] },
+                { key: 'kubernetes.io/os', operator: 'In', values: ['windows'] },
+              ],
+            })),
+          },
+        },
+      },
+    },
+  }),
   refused('the port of the metrics', /container app has the port 9464/, {
     spec: { containers: [container({ ports: [{ containerPort: 9464 }] })] },
   }),
@@ -277,6 +311,21 @@ const impossible: readonly PodShape[] = [
       containers: [container({ volumeMounts: [{ name: 'keyproxy-socket', mountPath: '/elsewhere' }] })],
     },
   }),
+  refused('a mount of the folder without its first slash', /container app mounts data at run\/keyproxy,/, {
+    spec: {
+      volumes: [emptyDir],
+      containers: [container({ volumeMounts: [{ name: 'data', mountPath: 'run/keyproxy' }] })],
+    },
+  }),
+  ...['keyproxy-socket', 'keyproxy-state'].map((name) =>
+    refused(`a mount of ${name} in a container that is not named`, /container log mounts keyproxy's volume/, {
+      annotations: asking({ containers: 'app' }),
+      spec: {
+        volumes: [{ name: 'keyproxy-socket', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }],
+        containers: [app, container({ name: 'log', volumeMounts: [{ name, mountPath: '/x' }] })],
+      },
+    }),
+  ),
   refused('another address', /sets KEYPROXY_ADDRESS to something else/, {
     spec: { containers: [container({ env: [{ name: 'KEYPROXY_ADDRESS', value: '127.0.0.1:50051' }] })] },
   }),

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseInjectorFile } from '../../../src/config/injector-file.ts';
 import { describeProblem } from '../../../src/config/problem.ts';
+import { tcpPort } from '../../../src/injector/names.ts';
 
 const own =
   '{ namespace: keyproxy, service: keyproxy-injector, secret: keyproxy-injector-tls, webhook: keyproxy-injector }';
@@ -85,6 +86,10 @@ test.each([
     /sidecar\.resources\.limits: the limit of memory is below what is requested/,
   ],
   ['sidecar: { image: "keyproxy:0.1.0" }\ncertificates: {}\n', /exactly one of own and files/],
+  [
+    `sidecar: { image: "keyproxy:0.1.0", http_port: ${tcpPort} }\ncertificates: { own: ${own} }\n`,
+    /sidecar\.http_port: 50051 is where applications are served over loopback/,
+  ],
   ['sidecar: [', /./],
 ])('what cannot be used is refused: %j', (text, message) => {
   expect(problems(text).join('\n')).toMatch(message);

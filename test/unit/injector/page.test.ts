@@ -34,8 +34,16 @@ const refusals = [
   ...Object.entries({
     'many containers': { containers: Array.from({ length: 501 }, () => ({ name: 'app' })) },
     'many volumes': { containers: [{ name: 'app' }], volumes: Array.from({ length: 501 }, () => ({ name: 'data' })) },
+    'no containers': { containers: [] },
     'a long name': { containers: [{ name: 'x'.repeat(64) }] },
   }).map(([name, spec]) => [name, decide({ metadata: { labels: asks }, spec }, podSettings)] as const),
+  [
+    'a native sidecar where there are none',
+    decide(
+      { metadata: { labels: asks }, spec: { containers: [{ name: 'app' }], initContainers: [{ name: 'keyproxy' }] } },
+      { ...podSettings, form: 'classic' },
+    ),
+  ] as const,
   [
     'a long annotation',
     decide(
