@@ -1,5 +1,6 @@
 /** What the daemon keeps on disk, put together: the refusals that are in force, and the wrapped keys of a warm start. */
 import type { Clock } from '../base/clock.ts';
+import { textOfError } from '../base/system-code.ts';
 import type { DaemonConfig } from '../config/daemon-file.ts';
 import type { Log } from '../telemetry/log.ts';
 import { RefusalFile, readRefusals } from './refusal-file.ts';
@@ -37,7 +38,7 @@ export function refusalFileOf(
     current: () => tenants.refused(),
     onFailure: (error) =>
       log.error(
-        { folder: folder.path, problem: textOf(error) },
+        { folder: folder.path, problem: textOfError(error) },
         'a refusal could not be written down: a restart forgets it',
       ),
   });
@@ -50,10 +51,6 @@ export function warmStartOf(options: Omit<WarmStartOptions, 'onWarmed' | 'onFail
     onWarmed: (tenant, { fetched, of }) =>
       log.info({ tenant, fetched, of }, 'data keys of before the restart are back'),
     onFailure: (tenant, error) =>
-      log.warn({ tenant, problem: textOf(error) }, 'the file of a warm start could not be used'),
+      log.warn({ tenant, problem: textOfError(error) }, 'the file of a warm start could not be used'),
   });
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'unknown';
 }

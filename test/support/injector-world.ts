@@ -5,7 +5,7 @@ import { type Issued, makeAuthority } from '../../src/app/injector/authority.ts'
 import { mutate } from '../../src/app/injector/mutate.ts';
 import { OwnCertificates } from '../../src/app/injector/own-certificates.ts';
 import { WebhookServer } from '../../src/app/injector/webhook-server.ts';
-import { systemClock } from '../../src/base/clock.ts';
+import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { createInjectorMetrics } from '../../src/telemetry/injector-metrics.ts';
 import { AdmissionControl } from '../simulators/kubernetes/admission.ts';
 import { type KubernetesSimulator, startKubernetes } from '../simulators/kubernetes/server.ts';
@@ -38,6 +38,13 @@ export function webhookConfiguration() {
       },
     ],
   };
+}
+
+/** How often a replica looks, how long it waits for trust, and how fast its clock is, in milliseconds. */
+export interface Pace {
+  readonly lookMs: number;
+  readonly settleMs: number;
+  readonly fastMs?: number;
 }
 
 export interface Replica {
@@ -97,27 +104,29 @@ export class InjectorWorld implements AsyncDisposable {
   }
 
   /** One call to the API server in the injector's name. */
-  api(): ApiServer {
+  api(clock: Clock = systemClock): ApiServer {
     const { host, port, ca, token } = this.kubernetes;
-    return new ApiServer({ host, port, ca, token: async () => token });
+    return new ApiServer({ host, port, ca, token: async () => token }, clock);
   }
 
-  /** Starts a replica, and resolves once it serves. */
-  async replica(pace: { readonly lookMs: number; readonly settleMs: number }): Promise<Replica> {
+  /** Starts a replica whose clock is `fastMs` ahead, and resolves once it serves. */
+  async replica({ fastMs = 0, ...pace }: Pace): Promise<Replica> {
+    const clock = { ...systemClock, now: () => Date.now() + fastMs };
     const log = pino({ level: 'info' }, { write: (line) => void this.lines.push(JSON.parse(line)) });
     const metrics = createInjectorMetrics({ certificateExpiresAtMs: () => undefined });
     const address = { host: '127.0.0.1', port: await freePort() };
-    const api = this.#stack.use(this.api());
+    const api = this.#stack.use(this.api(clock));
     const first = Promise.withResolvers<Issued>();
     let leaf: Issued | undefined;
     let server: WebhookServer | undefined;
     const own = this.#stack.use(
       new OwnCertificates({
-        ...{ api, clock: systemClock, log, names: injectorNames, ...pace },
+        ...{ api, clock, log, names: injectorNames, ...pace },
         onLeaf(issued) {
-          leaf = issued;
           server?.use(issued);
-          first.resolve(issued);
+          // It is wiped when this returns.
+          leaf = { cert: issued.cert, key: Buffer.from(issued.key) };
+          first.resolve(leaf);
         },
       }),
     );

@@ -3,6 +3,7 @@
  * three paths, and `@kubernetes/client-node` 2.0.1 would bring sixteen packages of its own to ship for them.
  */
 import { Agent, request } from 'node:https';
+import { type Clock, systemClock } from '../../base/clock.ts';
 import type { ServiceAccount } from './service-account.ts';
 
 /** An answer, whatever its status. */
@@ -24,10 +25,14 @@ const largestAnswer = 4 * 2 ** 20;
 
 export class ApiServer implements Disposable {
   readonly #account: ServiceAccount;
+  readonly #clock: Clock;
   readonly #agent: Agent;
+  /** By how much the API server's clock is ahead of this machine's, in milliseconds, as of the last answer. */
+  #aheadMs = 0;
 
-  constructor(account: ServiceAccount) {
+  constructor(account: ServiceAccount, clock: Clock = systemClock) {
     this.#account = account;
+    this.#clock = clock;
     this.#agent = new Agent({ ca: account.ca, keepAlive: true, maxSockets: 4 });
   }
 
@@ -40,6 +45,19 @@ export class ApiServer implements Disposable {
     } catch {
       throw new Error(`${call.method} ${call.path}: the API server answered ${status} and no JSON`);
     }
+  }
+
+  /**
+   * The time by the API server's clock, in milliseconds since 1970, to a second and how long an answer takes: by the header
+   * `Date` of its last answer (RFC 9110, section 6.6.1), or by this machine's clock where there was none.
+   */
+  now(): number {
+    return this.#clock.now() + this.#aheadMs;
+  }
+
+  #readDate(header: string | undefined): void {
+    const date = Date.parse(header ?? '');
+    if (!Number.isNaN(date)) this.#aheadMs = date - this.#clock.now();
   }
 
   #exchange({ method, path, body }: ApiCall, token: string): Promise<{ status: number; text: string }> {
@@ -58,6 +76,7 @@ export class ApiServer implements Disposable {
           },
         },
         (answer) => {
+          this.#readDate(answer.headers.date);
           let text = '';
           answer.setEncoding('utf8');
           answer.on('data', (chunk) => {

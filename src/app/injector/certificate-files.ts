@@ -1,5 +1,6 @@
 /** Certificates that somebody else renews: read at the start, and again when the files change. */
 import type { Clock } from '../../base/clock.ts';
+import { textOfError } from '../../base/system-code.ts';
 import { fingerprint, readTlsFiles, type TlsPaths } from '../../identity/tls-files.ts';
 import { watchTlsFiles } from '../../identity/tls-watch.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -27,7 +28,7 @@ export async function openCertificateFiles({
     using material = await readTlsFiles(paths, clock.now());
     onLeaf(material);
   } catch (error) {
-    throw new StartupError(`the certificate cannot be used: ${messageOf(error)}`, error);
+    throw new StartupError(`the certificate cannot be used: ${textOfError(error)}`, error);
   }
   return watchTlsFiles({
     ...{ paths, clock, used },
@@ -36,10 +37,9 @@ export async function openCertificateFiles({
       log.info({ file: paths.cert }, 'the certificate was reloaded');
     },
     onFailed: (cause) =>
-      log.error({ problem: messageOf(cause) }, 'the files of the certificate were not taken, the last good ones stay'),
+      log.error(
+        { problem: textOfError(cause) },
+        'the files of the certificate were not taken, the last good ones stay',
+      ),
   });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'unknown';
 }

@@ -4,13 +4,13 @@
  */
 import type { ApiServer } from './api-server.ts';
 import type { Issued } from './authority.ts';
-import type { KeyRing } from './key-ring.ts';
+import { type KeyRing, withoutBadParts } from './key-ring.ts';
 
 /** What was read, for the write that follows. */
 export interface KeptSecret {
   /** The Secret as the API server has it; undefined where there is none. */
   readonly object: Readonly<Record<string, unknown>> | undefined;
-  /** What is kept in it; undefined where it holds something else, or nothing. */
+  /** What is kept in it, as far as it is of use; undefined where it holds something else, or nothing. */
   readonly ring: KeyRing | undefined;
 }
 
@@ -83,5 +83,5 @@ function ringIn(data: unknown): KeyRing | undefined {
   const [current, next, leaf] = [issued(fields.current), issued(fields.next), issued(fields.leaf)];
   if (current === undefined || leaf === undefined) return undefined;
   const previous = bytes(previousField)?.toString('latin1');
-  return { current, leaf, ...(next && { next }), ...(previous !== undefined && { previous }) };
+  return withoutBadParts({ current, leaf, ...(next && { next }), ...(previous !== undefined && { previous }) });
 }

@@ -77,17 +77,49 @@ function endOf(cert: string): number {
   return new X509Certificate(cert).validToDate.getTime();
 }
 
-/** Whether everything fits together and the authority has not ended. Whatever cannot be read does not. */
+/**
+ * `ring` without what cannot be used of what it can do without: a next authority that is none, or has another's key, and a
+ * certificate before that cannot be read. The rest of it stays.
+ */
+export function withoutBadParts({ current, leaf, next, previous }: KeyRing): KeyRing {
+  return {
+    ...{ current, leaf },
+    ...(next !== undefined && isAuthority(next) && { next }),
+    ...(previous !== undefined && canBeRead(previous) && { previous }),
+  };
+}
+
+function isAuthority(issued: Issued): boolean {
+  try {
+    return new X509Certificate(issued.cert).ca && hasItsKey(issued);
+  } catch {
+    return false;
+  }
+}
+
+function canBeRead(cert: string): boolean {
+  try {
+    return new X509Certificate(cert).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Whether what is in use fits together, has begun to be valid, and the authority has not ended. Whatever cannot be read
+ * does not.
+ */
 function isUsable(ring: KeyRing, { hosts, now }: PlanOptions): boolean {
   try {
     const [authority, leaf] = [new X509Certificate(ring.current.cert), new X509Certificate(ring.leaf.cert)];
     return (
       authority.ca &&
       endOf(ring.current.cert) > now &&
+      [authority, leaf].every(({ validFromDate }) => validFromDate.getTime() <= now) &&
       leaf.checkIssued(authority) &&
       leaf.verify(authority.publicKey) &&
       hosts.every((host) => leaf.checkHost(host) !== undefined) &&
-      [ring.current, ring.leaf, ...(ring.next === undefined ? [] : [ring.next])].every(hasItsKey)
+      [ring.current, ring.leaf].every(hasItsKey)
     );
   } catch {
     return false;

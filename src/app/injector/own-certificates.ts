@@ -4,11 +4,12 @@
  * when the API servers have heard of it; what was served before is good until then.
  */
 import type { Clock, Timer } from '../../base/clock.ts';
+import { textOfError } from '../../base/system-code.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { ApiServer } from './api-server.ts';
 import type { Issued } from './authority.ts';
 import { readSecret, writeSecret } from './kept-secret.ts';
-import { authoritiesOf, planned } from './key-ring.ts';
+import { authoritiesOf, type KeyRing, planned } from './key-ring.ts';
 import { completeBundle, readBundle, type TrustBundle, trusts } from './trust-bundle.ts';
 
 export interface OwnCertificatesOptions {
@@ -21,7 +22,7 @@ export interface OwnCertificatesOptions {
     readonly secret: string;
     readonly webhook: string;
   };
-  /** Takes the certificate that is served from now on. */
+  /** Takes the certificate that is served from now on; the key is wiped when it returns. */
   readonly onLeaf: (leaf: Issued) => void;
   /** Time between two looks, in milliseconds. */
   readonly lookMs?: number;
@@ -76,7 +77,7 @@ export class OwnCertificates implements AsyncDisposable {
         return look === 'waiting' ? Math.min(soonMs, lookMs) : lookMs;
       }
     } catch (error) {
-      const problem = error instanceof Error ? error.message : 'unknown';
+      const problem = textOfError(error);
       if (problem !== this.#trouble && !this.#stopped)
         log.error({ problem }, 'the certificates could not be looked after');
       this.#trouble = problem;
@@ -85,13 +86,17 @@ export class OwnCertificates implements AsyncDisposable {
   }
 
   async #lookOnce(): Promise<Look> {
-    const { api, clock, names, log } = this.#options;
+    const { api, names, log } = this.#options;
     const place = { namespace: names.namespace, name: names.secret };
-    const [read, bundle] = [await readSecret(api, place), await readBundle(api, names.webhook)];
-    const now = clock.now();
+    const read = await readSecret(api, place);
+    using keys = new Keys(read.ring);
+    const bundle = await readBundle(api, names.webhook);
+    // Not this machine's: a clock that is fast would make certificates that nobody else takes yet.
+    const now = api.now();
     const isTrusted = (cert: string) => trusts(bundle, cert);
     const plan = await planned(read.ring, { hosts: this.#hosts, now, isTrusted, settleMs: this.#options.settleMs });
     if (plan !== undefined) {
+      keys.add(plan.ring);
       if (!(await writeSecret(api, place, { read, ring: plan.ring }))) return 'overtaken';
       log.info({ secret: place, why: plan.why }, 'the certificates were renewed');
     }
@@ -111,5 +116,22 @@ export class OwnCertificates implements AsyncDisposable {
     this.#stopped = true;
     this.#timer?.[Symbol.dispose]();
     await this.#looking;
+  }
+}
+
+/** The keys that one look has in its hands, wiped at its end. */
+class Keys implements Disposable {
+  readonly #keys: Buffer[] = [];
+
+  constructor(ring: KeyRing | undefined) {
+    if (ring !== undefined) this.add(ring);
+  }
+
+  add({ current, next, leaf }: KeyRing): void {
+    this.#keys.push(current.key, leaf.key, ...(next === undefined ? [] : [next.key]));
+  }
+
+  [Symbol.dispose](): void {
+    for (const key of this.#keys) key.fill(0);
   }
 }

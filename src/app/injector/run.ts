@@ -3,7 +3,7 @@
  * the API server trusts, and it is known which form of sidecar the cluster has; SIGTERM ends it without a failed review.
  */
 import { X509Certificate } from 'node:crypto';
-import { pause, systemClock } from '../../base/clock.ts';
+import { systemClock } from '../../base/clock.ts';
 import type { InjectorConfig } from '../../config/injector-file.ts';
 import type { Form } from '../../injector/settings.ts';
 import { serveHttp } from '../../telemetry/http.ts';
@@ -16,7 +16,7 @@ import type { Issued } from './authority.ts';
 import { openCertificateFiles } from './certificate-files.ts';
 import { mutate } from './mutate.ts';
 import { openServiceAccount } from './service-account.ts';
-import { formByVersion } from './sidecar-form.ts';
+import { followForm } from './sidecar-form.ts';
 import { WebhookServer } from './webhook-server.ts';
 
 export interface InjectorOptions {
@@ -26,9 +26,6 @@ export interface InjectorOptions {
   readonly untilSignal: () => Promise<string>;
 }
 
-/** Between two questions for the API server's version, in milliseconds: while it is unknown, and from then on. */
-const [versionRetryMs, versionLookMs] = [2000, 600_000];
-
 /** Serves until the signal, then drains. Throws a StartupError where an address or the files of a certificate cannot be had. */
 export async function runInjector({ config, env, untilSignal }: InjectorOptions): Promise<void> {
   const log = createLog('info');
@@ -36,10 +33,10 @@ export async function runInjector({ config, env, untilSignal }: InjectorOptions)
   await using stack = new AsyncDisposableStack();
   const over = new AbortController();
   stack.defer(() => over.abort(new Error('the injector ends')));
-  const state: State = { server: undefined, leaf: undefined, form: undefined, isEnding: false };
-  const metrics = createInjectorMetrics({ certificateExpiresAtMs: () => endOf(state.leaf) });
+  const state: State = { server: undefined, cert: undefined, waiting: undefined, form: undefined, stage: 'starting' };
+  const metrics = createInjectorMetrics({ certificateExpiresAtMs: () => endOf(state.cert) });
   metrics.buildInfo.set({ version, node: process.version }, 1);
-  const isReady = () => state.server !== undefined && !state.isEnding;
+  const isReady = () => state.stage === 'serving';
   stack.use(await bindHttp(config, { registry: metrics.registry, isReady }));
   const api = needsApi(config) ? stack.use(new ApiServer(await openServiceAccount(env))) : undefined;
 
@@ -47,45 +44,66 @@ export async function runInjector({ config, env, untilSignal }: InjectorOptions)
   const settings = () => ({ image, imagePullPolicy, logLevel, resources, httpPort, runAsUser, form: formIn(state) });
   const firstLeaf = Promise.withResolvers<void>();
   const onLeaf = ({ cert, key }: Issued) => {
-    // The files' key is wiped when this returns.
-    state.leaf = { cert, key: Buffer.from(key) };
-    state.server?.use(state.leaf);
+    state.cert = cert;
+    if (state.server !== undefined) state.server.use({ cert, key });
+    else {
+      state.waiting?.key.fill(0);
+      // Its giver wipes it when this returns.
+      state.waiting = { cert, key: Buffer.from(key) };
+    }
     firstLeaf.resolve();
   };
   await followCertificates({ config, api, log, stack, onLeaf });
-  const firstForm = followForm({ config, api, log, state, signal: over.signal });
+  const firstForm = followForm({
+    ...{ native: config.sidecar.native, api, log, clock: systemClock, signal: over.signal },
+    onForm(form) {
+      state.form = form;
+    },
+  });
 
   const serving = (async () => {
     await Promise.all([firstLeaf.promise, firstForm]);
-    if (state.isEnding || state.leaf === undefined) return;
+    if (isEnding(state) || state.waiting === undefined) return;
     const server = new WebhookServer(
       {
         ...{ address: config.listen, clock: systemClock, log, metrics },
         answer: (body) => mutate(body, { settings, metrics, log }),
       },
-      state.leaf,
+      state.waiting,
     );
-    await server.listen();
+    // From here on the end waits for it, and it has the key.
     state.server = server;
+    state.waiting.key.fill(0);
+    state.waiting = undefined;
+    await server.listen();
+    if (isEnding(state)) return;
+    state.stage = 'serving';
     log.info({ version, node: process.version, ...addresses(config), form: state.form }, 'the injector is serving');
   })();
   const ended = await Promise.race([ending, serving.then(() => ending)]);
   log.info({ signal: ended }, 'the injector is stopping');
-  state.isEnding = true;
+  state.stage = 'ending';
   await state.server?.drain();
   log.info('the injector has stopped');
 }
 
 interface State {
   server: WebhookServer | undefined;
-  leaf: Issued | undefined;
+  /** The certificate that is served. */
+  cert: string | undefined;
+  /** It and its key, until there is a server to have them. */
+  waiting: Issued | undefined;
   form: Form | undefined;
-  isEnding: boolean;
+  stage: 'starting' | 'serving' | 'ending';
+}
+
+function isEnding({ stage }: State): boolean {
+  return stage === 'ending';
 }
 
 /** When a certificate ends, in milliseconds since 1970. */
-function endOf(leaf: Issued | undefined): number | undefined {
-  return leaf && new X509Certificate(leaf.cert).validToDate.getTime();
+function endOf(cert: string | undefined): number | undefined {
+  return cert === undefined ? undefined : new X509Certificate(cert).validToDate.getTime();
 }
 
 function formIn({ form }: State): Form {
@@ -116,39 +134,6 @@ async function followCertificates(options: {
   }
 }
 
-/** Resolves once the form is known, and looks again from time to time: a cluster is upgraded under a running injector. */
-async function followForm(options: {
-  readonly config: InjectorConfig;
-  readonly api: ApiServer | undefined;
-  readonly log: Log;
-  readonly state: State;
-  readonly signal: AbortSignal;
-}): Promise<void> {
-  const { config, api, log, state, signal } = options;
-  const { native } = config.sidecar;
-  if (native !== 'auto' || api === undefined) {
-    state.form = native === 'never' ? 'classic' : 'native';
-    return;
-  }
-  const look = async () => {
-    try {
-      state.form = await formByVersion(api);
-    } catch (error) {
-      if (!signal.aborted) log.error({ problem: textOf(error) }, "the API server's version could not be asked for");
-    }
-  };
-  const first = Promise.withResolvers<void>();
-  void (async () => {
-    for (;;) {
-      await look();
-      if (state.form !== undefined) first.resolve();
-      await pause(systemClock, state.form === undefined ? versionRetryMs : versionLookMs, signal);
-    }
-    // Rejects when the injector ends.
-  })().catch(() => {});
-  await first.promise;
-}
-
 async function bindHttp(
   { http: { host, port } }: InjectorConfig,
   options: Pick<Parameters<typeof serveHttp>[0], 'registry' | 'isReady'>,
@@ -162,8 +147,4 @@ async function bindHttp(
 
 function addresses({ listen, http }: InjectorConfig): { listen: string; http: string } {
   return { listen: `${listen.host ?? '*'}:${listen.port}`, http: `${http.host ?? '*'}:${http.port}` };
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'unknown';
 }

@@ -2,11 +2,13 @@ import { X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { issueLeaf } from '../../../src/app/injector/authority.ts';
 import { readSecret, writeSecret } from '../../../src/app/injector/kept-secret.ts';
+import { planned } from '../../../src/app/injector/key-ring.ts';
 import { completeBundle, readBundle } from '../../../src/app/injector/trust-bundle.ts';
 import { InjectorWorld, oldAuthority, serviceHost } from '../../support/injector-world.ts';
 import { podShapes } from '../../support/pod-shapes.ts';
 
 const dayMs = 86_400_000;
+const hosts = [serviceHost, 'keyproxy-injector.keyproxy', `${serviceHost}.cluster.local`];
 const pace = { lookMs: 100, settleMs: 300 };
 /** How late the API server hears of a change: within the time between two looks. */
 const lagMs = 60;
@@ -100,7 +102,7 @@ test('an authority that is old is replaced under load by two replicas, and no re
   await using world = await InjectorWorld.start();
   const old = await oldAuthority(300 * dayMs);
   const leaf = await issueLeaf(old, {
-    hosts: [serviceHost, 'keyproxy-injector.keyproxy', `${serviceHost}.cluster.local`],
+    hosts,
     now: Date.now(),
   });
   world.keep({ 'ca.crt': old.cert, 'ca.key': old.key, 'tls.crt': leaf.cert, 'tls.key': leaf.key });
@@ -142,7 +144,7 @@ test('a certificate that is old, or has ended, is replaced under the same author
   await using world = await InjectorWorld.start();
   const authority = await oldAuthority(20 * dayMs);
   const ended = await issueLeaf(authority, {
-    hosts: [serviceHost, 'keyproxy-injector.keyproxy', `${serviceHost}.cluster.local`],
+    hosts,
     now: Date.now() - 8 * dayMs,
   });
   world.keep({ 'ca.crt': authority.cert, 'ca.key': authority.key, 'tls.crt': ended.cert, 'tls.key': ended.key });
@@ -184,6 +186,40 @@ test.each([
   world.keep(fields);
   await world.replica(pace);
   expect((await world.admission().create(pod)).kind).toBe('admitted');
+});
+
+test('a bad next authority and a certificate before that cannot be read are left out, and the rest is used', async () => {
+  await using world = await InjectorWorld.start();
+  const authority = await oldAuthority(20 * dayMs);
+  const leaf = await issueLeaf(authority, { hosts, now: Date.now() });
+  world.keep({
+    ...{ 'ca.crt': authority.cert, 'ca.key': authority.key, 'tls.crt': leaf.cert, 'tls.key': leaf.key },
+    ...{ 'next-ca.crt': 'x', 'next-ca.key': 'x', 'previous-ca.crt': 'garbage' },
+  });
+  const replica = await world.replica(pace);
+  expect(sameCert(replica.leaf().cert, leaf.cert)).toBe(true);
+  const looks = () => world.kubernetes.served.filter(({ method, path }) => method === 'GET' && /secrets/.test(path));
+  await until(() => looks().length >= 4);
+  // Once for the authority, and not again for what nobody can read.
+  expect(world.kubernetes.served.filter(({ method }) => method === 'PATCH')).toHaveLength(1);
+  expect(authorities(world.bundle())).toHaveLength(1);
+  expect(world.bundle()).not.toContain('garbage');
+});
+
+test('a replica whose clock is fast makes certificates by the time of the API server', async () => {
+  await using world = await InjectorWorld.start();
+  const [fast, other] = [await world.replica({ ...pace, fastMs: 3 * dayMs }), await world.replica(pace)];
+  expect(new X509Certificate(fast.leaf().cert).validFromDate.getTime()).toBeLessThan(Date.now());
+  expect(other.leaf().cert).toBe(fast.leaf().cert);
+  expect((await world.admission().create(pod)).kind).toBe('admitted');
+});
+
+test.each(['authority', 'certificate'])('an %s that is not valid yet is not used', async (what) => {
+  const now = Date.now();
+  const current = await oldAuthority(what === 'authority' ? -3 * dayMs : dayMs);
+  const leaf = await issueLeaf(current, { hosts, now: now + (what === 'authority' ? 0 : 3 * dayMs) });
+  const plan = await planned({ current, leaf }, { hosts, now, isTrusted: () => true });
+  expect(plan?.why).toBe('there was none that can be used');
 });
 
 test('while the API server gives no answer, what is served goes on, and the log says so once and holds no key', async () => {
