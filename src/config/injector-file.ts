@@ -101,7 +101,10 @@ const ownSection = section({
   namespace: required(name, "The injector's own namespace."),
   service: required(name, 'The Service by which the API server reaches it.'),
   secret: required(name, 'The Secret in which the certificate is kept.'),
-  webhook: required(name, 'The MutatingWebhookConfiguration that has to trust it.'),
+  webhook: required(
+    name,
+    'The MutatingWebhookConfiguration and the ValidatingWebhookConfiguration that have to trust it: the name of both.',
+  ),
 });
 
 const filesSection = section({
@@ -121,7 +124,12 @@ const certificatesSection = section(
 );
 
 const fields = {
-  listen: byDefault(hostPort, { port: 8443 }, 'Where the API server asks, by HTTPS (`POST /mutate`).', ':8443'),
+  listen: byDefault(
+    hostPort,
+    { port: 8443 },
+    'Where the API server asks, by HTTPS (`POST /mutate`, `POST /validate`).',
+    ':8443',
+  ),
   http: byDefault(hostPort, { port: 9464 }, 'Where metrics and health are served.', ':9464'),
   sidecar: required(sidecarSection, 'What is put into pods.'),
   certificates: required(certificatesSection, 'Where the certificate of the webhook comes from.'),

@@ -14,8 +14,11 @@ export interface Review {
   readonly name: string;
   readonly subject:
     | { readonly kind: 'new pod'; readonly pod: unknown }
-    /** A webhook registered for more than the creation of pods. */
-    | { readonly kind: 'other'; readonly what: string };
+    | { readonly kind: 'changed pod'; readonly pod: unknown; readonly before: unknown }
+    /** A webhook registered for more than pods. */
+    | { readonly kind: 'other' };
+  /** What is asked about, `UPDATE of Pod` say. */
+  readonly what: string;
 }
 
 /** Longest warning that the API server takes without cutting it, in characters. */
@@ -50,23 +53,24 @@ export function parseReview(body: Buffer): Review {
       textAt(request, 'name') || textAt(pod, 'metadata', 'name') || textAt(pod, 'metadata', 'generateName'),
       longestName,
     ),
-    subject: subjectOf(request, pod),
+    ...subjectOf(request, pod),
   };
 }
 
-function subjectOf(request: object, pod: unknown): Review['subject'] {
+function subjectOf(request: object, pod: unknown): Pick<Review, 'subject' | 'what'> {
   const kind = textAt(request, 'kind', 'kind');
   const { type, subResource, operation } = {
     type: [textAt(request, 'kind', 'group'), textAt(request, 'kind', 'version'), kind],
     subResource: textAt(request, 'subResource'),
     operation: textAt(request, 'operation'),
   };
-  const isPod = type.join('/') === '/v1/Pod' && subResource === '' && operation === 'CREATE';
-  if (isPod && objectIn(pod) !== undefined) return { kind: 'new pod', pod };
-  return {
-    kind: 'other',
-    what: `${named(operation)} of ${named(kind)}${subResource === '' ? '' : `/${named(subResource)}`}`,
-  };
+  const what = `${named(operation)} of ${named(kind)}${subResource === '' ? '' : `/${named(subResource)}`}`;
+  const isPod = type.join('/') === '/v1/Pod' && subResource === '' && objectIn(pod) !== undefined;
+  if (isPod && operation === 'CREATE') return { what, subject: { kind: 'new pod', pod } };
+  if (isPod && operation === 'UPDATE') {
+    return { what, subject: { kind: 'changed pod', pod, before: at(request, 'oldObject') } };
+  }
+  return { what, subject: { kind: 'other' } };
 }
 
 function parsed(body: Buffer): unknown {

@@ -2,8 +2,9 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /**
- * What became of a request: a pod that got keyproxy, one that needed nothing, one that was turned away, one that no answer
- * was found for, and what was no review: anybody in the cluster can send such a thing.
+ * What became of a request: a pod that got keyproxy, one that needed nothing (at the second look, one that is whole), one
+ * that was turned away, one that no answer was found for, and what was no review: anybody in the cluster can send such a
+ * thing.
  */
 export const injectorOutcomes = ['injected', 'unchanged', 'refused', 'failed', 'unread'] as const;
 

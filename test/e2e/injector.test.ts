@@ -8,7 +8,7 @@ import { startKubernetes } from '../simulators/kubernetes/server.ts';
 import { makeAuthority } from '../support/certificates.ts';
 import { compileCache } from '../support/compile-cache.ts';
 import { freePort, temporaryFolder } from '../support/daemon.ts';
-import { injectorNames, serviceHost, webhookConfiguration } from '../support/injector-world.ts';
+import { checkConfiguration, injectorNames, serviceHost, webhookConfiguration } from '../support/injector-world.ts';
 import { podShapes } from '../support/pod-shapes.ts';
 
 const mainFile = resolve(import.meta.dirname, '../../src/main.ts');
@@ -70,6 +70,7 @@ test('two replicas make their certificates, inject pods, tell how they are, and 
   await using folder = await temporaryFolder();
   await using kubernetes = await startKubernetes({ minor: '28+' });
   kubernetes.configurations.create(injectorNames.webhook, webhookConfiguration());
+  kubernetes.checks.create(injectorNames.webhook, checkConfiguration());
   await writeFile(join(folder.path, 'token'), `${kubernetes.token}\n`);
   await writeFile(join(folder.path, 'ca.crt'), kubernetes.ca);
   const file = `sidecar: { image: "keyproxy:0.1.0" }\ncertificates: { own: ${JSON.stringify(injectorNames)} }\n`;
@@ -87,7 +88,7 @@ test('two replicas make their certificates, inject pods, tell how they are, and 
 
   let ports = replicas.map(({ port }) => port);
   const admission = new AdmissionControl({
-    ...{ configurations: kubernetes.configurations, configuration: injectorNames.webhook },
+    ...{ configurations: kubernetes.configurations, checks: kubernetes.checks, configuration: injectorNames.webhook },
     ...{ service: serviceHost, ports: () => ports },
   });
   const results = [await admission.create(pod), await admission.create(pod)];
@@ -99,9 +100,17 @@ test('two replicas make their certificates, inject pods, tell how they are, and 
     });
   }
   const [first, second] = replicas;
-  const metrics = await fetch(`${first?.http}/metrics`).then((answer) => answer.text());
-  expect(metrics).toMatch(/^keyproxy_injector_requests_total\{outcome="injected"\} 1$/m);
-  const [, expiry] = /^keyproxy_injector_certificate_expiry_timestamp_seconds (\S+)$/m.exec(metrics) ?? [];
+  const [metrics, others] = await Promise.all(
+    replicas.map(({ http }) => fetch(`${http}/metrics`).then((answer) => answer.text())),
+  );
+  const all = `${metrics}${others}`;
+  for (const outcome of ['injected', 'unchanged']) {
+    const counts = all.matchAll(
+      new RegExp(`^keyproxy_injector_requests_total\\{outcome="${outcome}"\\} (\\d+)$`, 'gm'),
+    );
+    expect(counts.reduce((sum, [, count]) => sum + Number(count), 0)).toBe(2);
+  }
+  const [, expiry] = /^keyproxy_injector_certificate_expiry_timestamp_seconds (\S+)$/m.exec(metrics ?? '') ?? [];
   expect(Number(expiry) - Date.now() / 1000).toBeGreaterThan(6 * 86_400);
 
   const ended = first?.stop();

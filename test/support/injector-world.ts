@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { ApiServer } from '../../src/app/injector/api-server.ts';
 import { type Issued, makeAuthority } from '../../src/app/injector/authority.ts';
-import { mutate } from '../../src/app/injector/mutate.ts';
+import { answerReview, type WebhookPath } from '../../src/app/injector/mutate.ts';
 import { OwnCertificates } from '../../src/app/injector/own-certificates.ts';
 import { WebhookServer } from '../../src/app/injector/webhook-server.ts';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
@@ -40,6 +40,14 @@ export function webhookConfiguration() {
   };
 }
 
+/** The one that looks at pods when all others have changed them. */
+export function checkConfiguration() {
+  const { webhooks, ...rest } = webhookConfiguration();
+  const service = { name: injectorNames.service, namespace: injectorNames.namespace, path: '/validate', port: 443 };
+  const checks = webhooks.map((webhook) => ({ ...webhook, name: 'check.keyproxy.io', clientConfig: { service } }));
+  return { ...rest, kind: 'ValidatingWebhookConfiguration', webhooks: checks };
+}
+
 /** How often a replica looks, how long it waits for trust, and how fast its clock is, in milliseconds. */
 export interface Pace {
   readonly lookMs: number;
@@ -68,13 +76,15 @@ export class InjectorWorld implements AsyncDisposable {
   static async start(): Promise<InjectorWorld> {
     const kubernetes = await startKubernetes();
     kubernetes.configurations.create(injectorNames.webhook, webhookConfiguration());
+    kubernetes.checks.create(injectorNames.webhook, checkConfiguration());
     return new InjectorWorld(kubernetes);
   }
 
   /** The API server's side, which hears of changes `lagMs` late. */
   admission(lagMs = 0): AdmissionControl {
     return new AdmissionControl({
-      ...{ configurations: this.kubernetes.configurations, configuration: injectorNames.webhook, lagMs },
+      ...{ configurations: this.kubernetes.configurations, checks: this.kubernetes.checks },
+      ...{ configuration: injectorNames.webhook, lagMs },
       ...{ service: serviceHost, ports: () => this.replicas.map(({ port }) => port) },
     });
   }
@@ -95,9 +105,9 @@ export class InjectorWorld implements AsyncDisposable {
     this.kubernetes.secrets.create(secretKey, { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata, data });
   }
 
-  /** The bundle that the configuration has now, in PEM. */
-  bundle(): string {
-    const { webhooks } = this.kubernetes.configurations.get(injectorNames.webhook) as unknown as {
+  /** The bundle that a configuration has now, in PEM. */
+  bundle(kind: 'configurations' | 'checks' = 'configurations'): string {
+    const { webhooks } = this.kubernetes[kind].get(injectorNames.webhook) as unknown as {
       webhooks: { clientConfig: { caBundle?: string } }[];
     };
     return Buffer.from(webhooks[0]?.clientConfig.caBundle ?? '', 'base64').toString('latin1');
@@ -131,7 +141,8 @@ export class InjectorWorld implements AsyncDisposable {
       }),
     );
     own.start();
-    const answer = (body: Buffer) => mutate(body, { settings: () => podSettings, metrics, log });
+    const answer = (path: WebhookPath, body: Buffer) =>
+      answerReview(path, body, { settings: () => podSettings, metrics, log });
     server = new WebhookServer({ address, clock: systemClock, log, metrics, answer, lingerMs: 0 }, await first.promise);
     if (leaf !== undefined) server.use(leaf);
     await server.listen();

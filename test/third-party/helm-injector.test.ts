@@ -5,13 +5,14 @@ import { namesOf, objectOf, renderGood, valuesNames } from './helm/chart.ts';
 import { folderOf } from './ready.ts';
 
 const helm = folderOf('helm') ?? '';
+const registrations = ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'];
 
 describe.skipIf(helm === '')('the injector', () => {
   it('is made of these objects and no others', async () => {
     const { objects } = await renderGood(helm);
     const bound = ['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding', 'ServiceAccount'];
-    const others = ['ConfigMap', 'Deployment', 'MutatingWebhookConfiguration', 'NetworkPolicy', 'PodDisruptionBudget'];
-    const expected = [...bound, ...others, 'Service'].map((kind) => `${kind} keyproxy-injector`);
+    const others = ['ConfigMap', 'Deployment', 'NetworkPolicy', 'PodDisruptionBudget', 'Service'];
+    const expected = [...bound, ...others, ...registrations].map((kind) => `${kind} keyproxy-injector`);
     expect(namesOf(objects)).toEqual(
       [...expected, 'Pod keyproxy-injector-test', 'Secret keyproxy-injector-tls'].sort(),
     );
@@ -19,31 +20,37 @@ describe.skipIf(helm === '')('the injector', () => {
 
   it('is registered so that a labelled pod is injected or rejected, and no other pod waits for it', async () => {
     const { objects } = await renderGood(helm, { namespace: 'byok' });
-    const webhook = objectOf(objects, 'MutatingWebhookConfiguration', 'keyproxy-injector');
-    expect(webhook['webhooks']).toEqual([
-      {
-        name: 'inject.keyproxy.io',
-        admissionReviewVersions: ['v1'],
-        clientConfig: { service: { name: 'keyproxy-injector', namespace: 'byok', path: '/mutate', port: 443 } },
-        failurePolicy: 'Fail',
-        matchPolicy: 'Equivalent',
-        reinvocationPolicy: 'IfNeeded',
-        sideEffects: 'None',
-        timeoutSeconds: 5,
-        objectSelector: { matchLabels: { 'keyproxy.io/inject': 'true' } },
-        namespaceSelector: {
-          matchExpressions: [
-            {
-              key: 'kubernetes.io/metadata.name',
-              operator: 'NotIn',
-              values: ['kube-system', 'kube-public', 'kube-node-lease', 'byok'],
-            },
-          ],
-        },
-        rules: [
-          { apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'], scope: 'Namespaced' },
-        ],
+    const excluded = ['kube-system', 'kube-public', 'kube-node-lease', 'byok'];
+    const both = {
+      admissionReviewVersions: ['v1'],
+      failurePolicy: 'Fail',
+      matchPolicy: 'Equivalent',
+      sideEffects: 'None',
+      timeoutSeconds: 5,
+      objectSelector: { matchLabels: { 'keyproxy.io/inject': 'true' } },
+      namespaceSelector: {
+        matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: excluded }],
       },
+    };
+    const at = (path: string) => ({
+      clientConfig: { service: { name: 'keyproxy-injector', namespace: 'byok', path, port: 443 } },
+    });
+    const pods = { apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], scope: 'Namespaced' };
+    const webhooks = registrations.map((kind) => objectOf(objects, kind, 'keyproxy-injector')['webhooks']);
+    expect(webhooks).toEqual([
+      [
+        {
+          ...{ name: 'inject.keyproxy.io', ...both, ...at('/mutate'), reinvocationPolicy: 'IfNeeded' },
+          rules: [{ ...pods, operations: ['CREATE'] }],
+        },
+      ],
+      [
+        {
+          ...{ name: 'check.keyproxy.io', ...both, ...at('/validate') },
+          rules: [{ ...pods, operations: ['CREATE', 'UPDATE'] }],
+          matchConditions: [{ name: 'label-is-new', expression: expect.stringContaining('oldObject') }],
+        },
+      ],
     ]);
   });
 
@@ -52,7 +59,7 @@ describe.skipIf(helm === '')('the injector', () => {
     async (values) => {
       const { objects } = await renderGood(helm, { values });
       for (const { kind, metadata, webhooks } of objects) {
-        if (kind !== 'MutatingWebhookConfiguration') continue;
+        if (!registrations.includes(kind)) continue;
         expect(Object.keys(metadata.annotations ?? {}).filter((name) => name.startsWith('helm.sh/'))).toEqual([]);
         expect(webhooks).toMatchObject([{ failurePolicy: 'Fail', clientConfig: { service: {} } }]);
         expect(JSON.stringify(webhooks)).not.toContain('caBundle');
@@ -73,20 +80,20 @@ describe.skipIf(helm === '')('the injector', () => {
     }
   });
 
-  it('may do four things, each to one object that it is told by name', async () => {
+  it('may do six things, each to one object that it is told by name', async () => {
     const { objects } = await renderGood(helm);
     const rules = (kind: string) => objectOf(objects, kind, 'keyproxy-injector')['rules'];
     expect(rules('Role')).toEqual([
       { apiGroups: [''], resources: ['secrets'], resourceNames: ['keyproxy-injector-tls'], verbs: ['get', 'update'] },
     ]);
-    expect(rules('ClusterRole')).toEqual([
-      {
+    expect(rules('ClusterRole')).toEqual(
+      ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'].map((resource) => ({
         apiGroups: ['admissionregistration.k8s.io'],
-        resources: ['mutatingwebhookconfigurations'],
+        resources: [resource],
         resourceNames: ['keyproxy-injector'],
         verbs: ['get', 'patch'],
-      },
-    ]);
+      })),
+    );
   });
 
   it('is reached by the API server from anywhere, and its metrics by whom the values name and by its test', async () => {
@@ -121,8 +128,10 @@ describe.skipIf(helm === '')('the injector', () => {
     expect(objects.filter(({ kind }) => /Role|Binding/.test(kind))).toEqual([]);
     // Nor has it a token: `native` is decided, so that it has nothing to ask.
     expect(text.match(/automountServiceAccountToken: \w+/g)).not.toContain('automountServiceAccountToken: true');
-    const { metadata } = objectOf(objects, 'MutatingWebhookConfiguration', 'keyproxy-injector');
-    expect(metadata.annotations).toEqual({ 'cert-manager.io/inject-ca-from': 'keyproxy/keyproxy-injector' });
+    for (const kind of registrations) {
+      const { metadata } = objectOf(objects, kind, 'keyproxy-injector');
+      expect(metadata.annotations).toEqual({ 'cert-manager.io/inject-ca-from': 'keyproxy/keyproxy-injector' });
+    }
   });
 
   it('gets a new pod when its file has changed, and keeps the old ones until that is ready', async () => {

@@ -69,7 +69,7 @@ async function writeChart(folder: string, { port, version }: Difference): Promis
   await edit('Chart.yaml', /^kubeVersion: .*$/gm, '');
   await edit('templates/injector/service.yaml', /^spec:$/gm, 'spec:\n  type: ExternalName\n  externalName: localhost');
   await edit('templates/injector/service.yaml', /port: 443/g, `port: ${port}`);
-  await edit('templates/injector/webhook.yaml', /port: 443/g, `port: ${port}`);
+  await edit('templates/injector/_webhooks.tpl', /port: 443/g, `port: ${port}`);
   return folder;
 }
 

@@ -22,10 +22,15 @@ const places: Readonly<Record<string, string>> = {
   Service: '/api/v1/namespaces/NAMESPACE/services',
   Deployment: '/apis/apps/v1/namespaces/NAMESPACE/deployments',
   MutatingWebhookConfiguration: '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations',
+  ValidatingWebhookConfiguration: '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations',
 };
 
-/** Where webhooks are registered. */
+/** Where webhooks are registered that change objects, and where those that look at them. */
 export const registrations = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
+export const checks = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
+
+/** The kinds of objects by which the injector is registered. */
+export const registrationKinds = ['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'] as const;
 
 /** The namespace of the release, and the name of almost everything in it. */
 export const release = { namespace: 'keyproxy', name: 'keyproxy-injector' } as const;
@@ -58,13 +63,13 @@ export class Chart {
   }
 
   /**
-   * Creates everything, with unknown fields refused, but the webhook's registration, and the Service in a form that leads
+   * Creates everything, with unknown fields refused, but the webhooks' registrations, and the Service in a form that leads
    * to this machine: a cluster's leads to pods, through rules that kube-proxy writes; the API server follows an external
    * name by itself, and still checks the certificate against the Service's name.
    */
   async install(admin: KubernetesClient): Promise<void> {
     for (const object of this.#objects) {
-      if (object.kind === 'MutatingWebhookConfiguration') continue;
+      if (registrationKinds.some((kind) => kind === object.kind)) continue;
       await create(admin, object.kind === 'Service' ? leadingHere(object) : object);
     }
   }

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeAuthority } from '../support/certificates.ts';
 import { podShapes } from '../support/pod-shapes.ts';
-import { create, host, registrations } from './kubernetes-chart.ts';
+import { checks, create, host, registrations } from './kubernetes-chart.ts';
 import type { KubernetesClient, KubernetesObject } from './kubernetes-client.ts';
 import { copyOf } from './kubernetes-registration.ts';
 import { openRelease, plainPod, type Release } from './kubernetes-release.ts';
@@ -27,6 +27,42 @@ function isLike(item: object, wanted: object): boolean {
   return Object.entries(wanted).every(([name, value]) => Reflect.get(item, name) === value);
 }
 
+/** A pod with the label and without keyproxy, from before there was a webhook, which somebody keeps from being deleted. */
+async function makeOldPod(admin: KubernetesClient): Promise<void> {
+  await makeNamespace(admin, 'old');
+  const metadata = { ...plainPod.metadata, name: 'old', finalizers: ['example.com/kept'] };
+  expect(outcomeOf(await createPod(admin, 'old', { ...plainPod, metadata }))).toBe('bare');
+}
+
+/** Puts a webhook of others into a namespace, the last of all by its name, and waits until it is asked. */
+async function registerLast(
+  release: Release,
+  name: string,
+  patch: Parameters<typeof webhookOfOthers>[0],
+): Promise<AsyncDisposable> {
+  await using stack = new AsyncDisposableStack();
+  const { admin } = release.cluster;
+  await makeNamespace(admin, name);
+  const authority = await makeAuthority();
+  const marking = (pod: KubernetesObject) => [
+    ...(pod.metadata?.annotations === undefined ? [{ op: 'add', path: '/metadata/annotations', value: {} }] : []),
+    { op: 'add', path: '/metadata/annotations/example.com~1asked', value: 'true' },
+    ...patch(pod),
+  ];
+  const server = stack.use(await startWebhook(webhookOfOthers(marking), { host, authority, injector: '' }));
+  const copy = { name, namespace: name, port: server.port, ca: authority.ca } as const;
+  const registration = copyOf(release.chart.the('MutatingWebhookConfiguration'), copy);
+  Object.assign(registration['webhooks'][0], { name: 'others.example.com', objectSelector: {} });
+  await admin.must('POST', registrations, registration);
+  stack.defer(async () => void (await admin.must('DELETE', `${registrations}/${name}`)));
+  await until('it is asked', async () => {
+    const pod = { ...plainPod, metadata: { generateName: 'first-', annotations: { first: 'true' } } };
+    const { body } = await createPod(admin, name, pod);
+    return body.metadata?.annotations?.['example.com/asked'] === 'true';
+  });
+  return stack.move();
+}
+
 function namesOf(list: readonly KubernetesObject[] = []): unknown[] {
   return list.map(({ name }) => name);
 }
@@ -36,7 +72,7 @@ describe.skipIf(folder === undefined)('an API server with keyproxy’s chart in 
   let release: Release;
   let admin: KubernetesClient;
   beforeAll(async () => {
-    release = stack.use(await openRelease(folder ?? ''));
+    release = stack.use(await openRelease(folder ?? '', { before: ({ admin }) => makeOldPod(admin) }));
     admin = release.cluster.admin;
     await makeNamespace(admin, 'restricted', { 'pod-security.kubernetes.io/enforce': 'restricted' });
   });
@@ -100,6 +136,62 @@ describe.skipIf(folder === undefined)('an API server with keyproxy’s chart in 
     const answer = await admin.ask('POST', `${path}?dryRun=All`, pod);
     expect(outcomeOf(answer)).toBe('injected');
     expect((await admin.ask('GET', `${path}/dry`)).status).toBe(404);
+  });
+
+  it('refuses a pod that another webhook labels when keyproxy’s has had its turn', async () => {
+    const label = { op: 'add', path: '/metadata/labels', value: { 'keyproxy.io/inject': 'true' } };
+    await using _others = await registerLast(release, 'z-labels', ({ metadata }) =>
+      metadata?.annotations?.['first'] === undefined ? [label] : [],
+    );
+    const answer = await createPod(admin, 'z-labels', { ...plainPod, metadata: { generateName: 'unlabelled-' } });
+    expect(answer.status).toBe(403);
+    expect(answer.message).toMatch(/"check.keyproxy.io" denied the request: .*another webhook has added the label/);
+  });
+
+  it('refuses a pod whose sidecar another webhook takes away', async () => {
+    await using _others = await registerLast(release, 'z-removes', ({ spec }) =>
+      namesOf(spec.initContainers).includes('keyproxy') ? [{ op: 'remove', path: '/spec/initContainers/0' }] : [],
+    );
+    const answer = await createPod(admin, 'z-removes', plainPod);
+    expect(answer.status).toBe(403);
+    expect(answer.message).toMatch(/"check.keyproxy.io" denied the request: .*or has taken away/);
+  });
+
+  it('keeps the label from a pod that runs without keyproxy, and lets it come back to one that has it', async () => {
+    const label = (value: string | null) => ({ metadata: { labels: { 'keyproxy.io/inject': value } } });
+    const place = '/api/v1/namespaces/apps/pods';
+    await admin.must('POST', place, { ...plainPod, metadata: { name: 'runs' } });
+    for (const path of [`${place}/runs`, `${place}/runs?dryRun=All`]) {
+      const refused = await admin.ask('PATCH', path, label('true'));
+      expect(refused.status).toBe(403);
+      expect(refused.message).toMatch(/"check.keyproxy.io" denied the request: .*create it anew/);
+    }
+    await admin.must('PATCH', `${place}/runs`, { metadata: { labels: { other: 'true' } } });
+    await admin.must('POST', place, { ...plainPod, metadata: { ...plainPod.metadata, name: 'whole' } });
+    for (const value of [null, 'true', 'false', 'true']) await admin.must('PATCH', `${place}/whole`, label(value));
+  });
+
+  it('does not keep a pod of old that has the label and not keyproxy from being changed and deleted', async () => {
+    const path = '/api/v1/namespaces/old/pods/old';
+    await admin.must('PATCH', path, { metadata: { annotations: { changed: 'true' } } });
+    await admin.must('DELETE', `${path}?gracePeriodSeconds=0`);
+    await admin.must('PATCH', path, { metadata: { finalizers: null } });
+    await until('it is gone', async () => (await admin.ask('GET', path)).status === 404);
+  });
+
+  it('changes a labelled pod without asking, which does not wait for the injector', async () => {
+    const place = '/api/v1/namespaces/apps/pods';
+    await admin.must('POST', place, { ...plainPod, metadata: { ...plainPod.metadata, name: 'unasked' } });
+    const before = await admin.must('GET', `${checks}/keyproxy-injector`);
+    const [webhook] = before['webhooks'];
+    const nowhere = { ...webhook.clientConfig, service: { ...webhook.clientConfig.service, port: 1 } };
+    // Nobody is on this port: whoever waits for an answer is refused.
+    await admin.must('PATCH', `${checks}/keyproxy-injector`, { webhooks: [{ ...webhook, clientConfig: nowhere }] });
+    await until('no pod is created', async () => outcomeOf(await createPod(admin, 'apps', plainPod)) === 'refused');
+    await admin.must('PATCH', `${place}/unasked`, { metadata: { labels: { other: 'true' } } });
+    await admin.must('PATCH', `${place}/unasked`, { metadata: { labels: { 'keyproxy.io/inject': null } } });
+    await admin.must('PATCH', `${checks}/keyproxy-injector`, { webhooks: [webhook] });
+    await until('pods are created', async () => outcomeOf(await createPod(admin, 'apps', plainPod)) === 'injected');
   });
 
   it.each(['a-mesh', 'z-mesh'])('serves a container that the webhook %s of others adds', async (name) => {

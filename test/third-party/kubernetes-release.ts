@@ -1,7 +1,7 @@
-/** A cluster with the chart's release in it: two injectors with certificates of their own, and the webhook registered. */
+/** A cluster with the chart's release in it: two injectors with certificates of their own, and the webhooks registered. */
 
 import { type Balancer, startBalancer } from './kubernetes-balancer.ts';
-import { Chart, create } from './kubernetes-chart.ts';
+import { Chart, create, registrationKinds } from './kubernetes-chart.ts';
 import { type Injector, startInjector } from './kubernetes-injector.ts';
 import { createPod, makeNamespace, outcomeOf, until } from './kubernetes-scene.ts';
 import { type Cluster, startCluster } from './kubernetes-server.ts';
@@ -21,7 +21,7 @@ export const plainPod = {
 };
 
 export interface ReleaseOptions {
-  /** Called when the chart is in the cluster and no injector runs yet. */
+  /** Called when the chart is in the cluster, no webhook is registered and no injector runs yet. */
   readonly before?: (cluster: Cluster) => Promise<void>;
 }
 
@@ -33,10 +33,12 @@ export async function openRelease(folder: string, { before }: ReleaseOptions = {
   const chart = await Chart.read();
   await chart.install(admin);
   const balancer = stack.use(await startBalancer());
-  const registration = structuredClone(chart.the('MutatingWebhookConfiguration'));
-  registration['webhooks'][0].clientConfig.service.port = balancer.port;
-  await create(admin, registration);
   await before?.(cluster);
+  for (const kind of registrationKinds) {
+    const registration = structuredClone(chart.the(kind));
+    registration['webhooks'][0].clientConfig.service.port = balancer.port;
+    await create(admin, registration);
+  }
   const [one, two] = await Promise.all([startInjector({ cluster, chart }), startInjector({ cluster, chart })]);
   stack.use(one);
   stack.use(two);

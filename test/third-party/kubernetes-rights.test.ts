@@ -1,6 +1,6 @@
 /** What the chart lets the injector do in a real API server: all that it needs, and nothing else. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Chart, create, registrations, release } from './kubernetes-chart.ts';
+import { Chart, checks, create, registrationKinds, registrations, release } from './kubernetes-chart.ts';
 import type { KubernetesObject } from './kubernetes-client.ts';
 import { launchInjector } from './kubernetes-injector.ts';
 import { copyOf } from './kubernetes-registration.ts';
@@ -60,6 +60,11 @@ const temptations = [
   ['PATCH', `${registrations}/another`],
   ['PUT', own],
   ['DELETE', own],
+  ['GET', checks],
+  ['POST', checks],
+  ['PATCH', `${checks}/another`],
+  ['PUT', `${checks}/${release.name}`],
+  ['DELETE', `${checks}/${release.name}`],
   ['GET', `/api/v1/namespaces/${release.namespace}/configmaps`],
   ['GET', `/api/v1/namespaces/${release.namespace}/pods`],
   ['POST', `/api/v1/namespaces/${release.namespace}/pods`],
@@ -74,14 +79,14 @@ describe.skipIf(folder === undefined)('the service account of the injector', () 
   beforeAll(async () => {
     cluster = stack.use(await startCluster(folder ?? ''));
     await chart.install(cluster.admin);
-    await create(cluster.admin, chart.the('MutatingWebhookConfiguration'));
+    for (const kind of registrationKinds) await create(cluster.admin, chart.the(kind));
     await makeNamespace(cluster.admin, 'apps');
   });
   afterAll(() => stack.disposeAsync());
 
   it.concurrent.for(rights)('needs $verb of $resource', async (right, { expect }) => {
     const { admin } = cluster;
-    const name = `without-${right.verb}-${right.kind.toLowerCase()}`;
+    const name = `without-${right.verb}-${right.kind.toLowerCase()}-${right.rule}`;
     await makeNamespace(admin, name);
     for (const kind of ['ServiceAccount', 'Secret', 'ClusterRoleBinding', 'RoleBinding']) {
       await create(admin, renamed(chart.the(kind), name));
@@ -91,7 +96,7 @@ describe.skipIf(folder === undefined)('the service account of the injector', () 
       await create(admin, kind === right.kind ? without(role, right) : role);
     }
     const copy = { name, namespace: name, port: 1, ca: '' } as const;
-    await admin.must('POST', registrations, copyOf(renamed(chart.the('MutatingWebhookConfiguration'), name), copy));
+    for (const kind of registrationKinds) await create(admin, copyOf(renamed(chart.the(kind), name), copy));
     const certificates = { own: { namespace: name, service: name, secret: `${name}-tls`, webhook: name } };
     await using injector = await launchInjector({ cluster, chart, certificates, account: { namespace: name, name } });
     const complaint = new RegExp(`answered 403; .*the role needs ${right.verb}`);
@@ -110,10 +115,12 @@ describe.skipIf(folder === undefined)('the service account of the injector', () 
     expect(status).toBe(403);
   });
 
-  it('has four rights', () => {
+  it('has six rights', () => {
     expect(rights.map(({ verb, resource }) => `${verb} ${resource}`)).toEqual([
       'get mutatingwebhookconfigurations',
       'patch mutatingwebhookconfigurations',
+      'get validatingwebhookconfigurations',
+      'patch validatingwebhookconfigurations',
       'get secrets',
       'update secrets',
     ]);
@@ -122,6 +129,7 @@ describe.skipIf(folder === undefined)('the service account of the injector', () 
   it('may do what its role says', async () => {
     const client = await cluster.as(release);
     expect((await client.ask('GET', own)).status).toBe(200);
+    expect((await client.ask('GET', `${checks}/${release.name}`)).status).toBe(200);
     expect((await client.ask('GET', `${secrets}/keyproxy-injector-tls`)).status).toBe(200);
   });
 });

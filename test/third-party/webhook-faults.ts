@@ -129,6 +129,7 @@ export const faults = {
   'certificate of another name': { ...faithful, certificate: 'of another name' },
   'nobody listens': { ...faithful, certificate: 'none: nobody listens' },
   'a lie: allowed, and no patch': changed({ patch: undefined, patchType: undefined }),
+  'a lie in both: allowed, whatever it is': changed({ allowed: true, patch: undefined, patchType: undefined }),
 } as const satisfies Readonly<Record<string, Fault>>;
 
 export type FaultName = keyof typeof faults;

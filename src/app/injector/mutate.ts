@@ -1,4 +1,5 @@
 /** One request of the API server, from its body to the answer, with its line in the log and its place in the metrics. */
+import { checkChanged, checkNew } from '../../injector/check.ts';
 import { type Decision, decide } from '../../injector/inject.ts';
 import { answerTo, parseReview, type Review } from '../../injector/review.ts';
 import type { SidecarSettings } from '../../injector/settings.ts';
@@ -11,22 +12,30 @@ export interface Answer {
   readonly body: object;
 }
 
-export interface MutateOptions {
+export interface ReviewOptions {
   /** What pods get, as it is now. */
   readonly settings: () => SidecarSettings;
   readonly metrics: Pick<InjectorMetrics, 'requests'>;
   readonly log: Log;
 }
 
-/** Answers a body. Never throws: what it cannot read is a 400, by which an API server that must not fail open refuses. */
-export function mutate(body: Buffer, { settings, metrics, log }: MutateOptions): Answer {
+/** Where reviews are sent: `/mutate` changes new pods, `/validate` looks at what has become of them. */
+export const webhookPaths = ['/mutate', '/validate'] as const;
+
+export type WebhookPath = (typeof webhookPaths)[number];
+
+/**
+ * Answers a body that was sent to `path`. Never throws: what it cannot read is a 400, by which an API server that must not
+ * fail open refuses.
+ */
+export function answerReview(path: WebhookPath, body: Buffer, { settings, metrics, log }: ReviewOptions): Answer {
   const review = reviewIn(body);
   if (review instanceof Error) {
     metrics.requests.inc({ outcome: 'unread' });
     log.warn({ problem: review.message }, 'a request was no review');
     return { status: 400, body: { error: review.message } };
   }
-  const decision = decisionAbout(review, settings());
+  const decision = deciders[path](review, settings());
   metrics.requests.inc({ outcome: decision.kind });
   tell(review, decision, log);
   return { status: 200, body: answerTo(review, decision) };
@@ -40,9 +49,20 @@ function reviewIn(body: Buffer): Review | Error {
   }
 }
 
-function decisionAbout({ subject }: Review, settings: SidecarSettings): Decision {
-  if (subject.kind === 'new pod') return decide(subject.pod, settings);
-  const message = `keyproxy's webhook is for the creation of pods, and was asked about ${subject.what}; correct the rules of its MutatingWebhookConfiguration`;
+const deciders: Readonly<Record<WebhookPath, (review: Review, settings: SidecarSettings) => Decision>> = {
+  '/mutate': ({ subject, what }, settings) =>
+    subject.kind === 'new pod'
+      ? decide(subject.pod, settings)
+      : notMeant(`is for the creation of pods, and was asked about ${what}`, 'MutatingWebhookConfiguration'),
+  '/validate': ({ subject, what }, settings) => {
+    if (subject.kind === 'new pod') return checkNew(subject.pod, settings);
+    if (subject.kind === 'changed pod') return checkChanged(subject, settings);
+    return notMeant(`is for pods, and was asked about ${what}`, 'ValidatingWebhookConfiguration');
+  },
+};
+
+function notMeant(why: string, registration: string): Decision {
+  const message = `keyproxy's webhook ${why}; correct the rules of its ${registration}`;
   return { kind: 'refused', message, warnings: [] };
 }
 

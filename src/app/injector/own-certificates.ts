@@ -10,7 +10,7 @@ import type { ApiServer } from './api-server.ts';
 import type { Issued } from './authority.ts';
 import { readSecret, writeSecret } from './kept-secret.ts';
 import { authoritiesOf, type KeyRing, planned } from './key-ring.ts';
-import { completeBundle, readBundle, type TrustBundle, trusts } from './trust-bundle.ts';
+import { completeBundle, readBundle, registrations, type TrustBundle, trusts } from './trust-bundle.ts';
 
 export interface OwnCertificatesOptions {
   readonly api: ApiServer;
@@ -42,8 +42,8 @@ export class OwnCertificates implements AsyncDisposable {
   readonly #options: OwnCertificatesOptions;
   readonly #hosts: readonly string[];
   #served: string | undefined;
-  /** The bundle as the look before has seen it: every API server has heard of that one by now. */
-  #before: TrustBundle | undefined;
+  /** The bundles as the look before has seen them: every API server has heard of those by now. */
+  #before: readonly TrustBundle[] = [];
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
   #stopped = false;
@@ -90,10 +90,11 @@ export class OwnCertificates implements AsyncDisposable {
     const place = { namespace: names.namespace, name: names.secret };
     const read = await readSecret(api, place);
     using keys = new Keys(read.ring);
-    const bundle = await readBundle(api, names.webhook);
+    const bundles: TrustBundle[] = [];
+    for (const registration of registrations) bundles.push(await readBundle(api, names.webhook, registration));
     // Not this machine's: a clock that is fast would make certificates that nobody else takes yet.
     const now = api.now();
-    const isTrusted = (cert: string) => trusts(bundle, cert);
+    const isTrusted = (cert: string) => bundles.every((bundle) => trusts(bundle, cert));
     const plan = await planned(read.ring, { hosts: this.#hosts, now, isTrusted, settleMs: this.#options.settleMs });
     if (plan !== undefined) {
       keys.add(plan.ring);
@@ -102,9 +103,11 @@ export class OwnCertificates implements AsyncDisposable {
     }
     const ring = plan?.ring ?? read.ring;
     if (ring === undefined) return 'overtaken';
-    if (!(await completeBundle(api, bundle, { wanted: authoritiesOf(ring), now }))) return 'overtaken';
-    const wasTrusted = this.#before !== undefined && trusts(this.#before, ring.current.cert);
-    this.#before = bundle;
+    for (const bundle of bundles) {
+      if (!(await completeBundle(api, bundle, { wanted: authoritiesOf(ring), now }))) return 'overtaken';
+    }
+    const wasTrusted = this.#before.length > 0 && this.#before.every((bundle) => trusts(bundle, ring.current.cert));
+    this.#before = bundles;
     if (ring.leaf.cert === this.#served || this.#stopped) return 'done';
     if (!wasTrusted && this.#served !== undefined) return 'waiting';
     this.#served = ring.leaf.cert;

@@ -14,7 +14,7 @@ import { version } from '../version.ts';
 import { ApiServer } from './api-server.ts';
 import type { Issued } from './authority.ts';
 import { openCertificateFiles } from './certificate-files.ts';
-import { mutate } from './mutate.ts';
+import { answerReview } from './mutate.ts';
 import { openServiceAccount } from './service-account.ts';
 import { followForm } from './sidecar-form.ts';
 import { WebhookServer } from './webhook-server.ts';
@@ -67,7 +67,7 @@ export async function runInjector({ config, env, untilSignal }: InjectorOptions)
     const server = new WebhookServer(
       {
         ...{ address: config.listen, clock: systemClock, log, metrics },
-        answer: (body) => mutate(body, { settings, metrics, log }),
+        answer: (path, body) => answerReview(path, body, { settings, metrics, log }),
       },
       state.waiting,
     );

@@ -1,16 +1,27 @@
 /**
- * The one field of the webhook's configuration that is the injector's: `caBundle`, by which the API server knows the
+ * The one field of a webhook's configuration that is the injector's: `caBundle`, by which the API server knows the
  * webhook. Everything else there belongs to whoever installed it, and a patch of this field alone leaves it be.
  */
 import { X509Certificate } from 'node:crypto';
 import type { ApiServer } from './api-server.ts';
 import { authorityName } from './authority.ts';
 
-/** The webhook's name in its configuration. */
-export const webhookName = 'inject.keyproxy.io';
+/** A kind of configuration, and the webhook's name in it. */
+interface Registration {
+  readonly resource: string;
+  readonly webhook: string;
+}
+
+/** Where the injector is registered: to change pods, and to look at them when all others have changed them. */
+export const registrations = [
+  { resource: 'mutatingwebhookconfigurations', webhook: 'inject.keyproxy.io' },
+  { resource: 'validatingwebhookconfigurations', webhook: 'check.keyproxy.io' },
+] as const satisfies readonly Registration[];
 
 export interface TrustBundle {
   readonly path: string;
+  /** The webhook's name. */
+  readonly webhook: string;
   readonly resourceVersion: string;
   /** Its place among the webhooks of the configuration. */
   readonly index: number;
@@ -22,20 +33,24 @@ export interface TrustBundle {
 const certificateBlock = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 
 /** Reads it. Rejects where there is no such webhook, or no answer. */
-export async function readBundle(api: ApiServer, configuration: string): Promise<TrustBundle> {
-  const path = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${configuration}`;
+export async function readBundle(
+  api: ApiServer,
+  configuration: string,
+  { resource, webhook }: Registration,
+): Promise<TrustBundle> {
+  const path = `/apis/admissionregistration.k8s.io/v1/${resource}/${configuration}`;
   const { status, body } = await api.call({ method: 'GET', path });
   if (status !== 200)
     throw new Error(`GET ${path}: the API server answered ${status}; it must be there, and the role needs get`);
   const { metadata, webhooks = [] } = body as WebhookConfiguration;
-  const index = webhooks.findIndex(({ name }) => name === webhookName);
-  if (index === -1) throw new Error(`the configuration ${configuration} has no webhook ${webhookName}`);
+  const index = webhooks.findIndex(({ name }) => name === webhook);
+  if (index === -1) throw new Error(`the configuration ${configuration} of ${resource} has no webhook ${webhook}`);
   const pem = Buffer.from(webhooks[index]?.clientConfig?.caBundle ?? '', 'base64').toString('latin1');
   const certs = (pem.match(certificateBlock) ?? []).filter((cert) => parsed(cert) !== undefined);
-  return { path, index, certs, resourceVersion: metadata.resourceVersion };
+  return { path, webhook, index, certs, resourceVersion: metadata.resourceVersion };
 }
 
-/** The fields that are read of a MutatingWebhookConfiguration; the API server vouches for its form. */
+/** The fields that are read of a configuration; the API server vouches for its form. */
 interface WebhookConfiguration {
   readonly metadata: { readonly resourceVersion: string };
   readonly webhooks?: readonly { readonly name: string; readonly clientConfig?: { readonly caBundle?: string } }[];
@@ -66,7 +81,7 @@ export async function completeBundle(
     path: bundle.path,
     body: [
       { op: 'test', path: '/metadata/resourceVersion', value: bundle.resourceVersion },
-      { op: 'test', path: `${place}/name`, value: webhookName },
+      { op: 'test', path: `${place}/name`, value: bundle.webhook },
       { op: 'add', path: `${place}/clientConfig/caBundle`, value },
     ],
   });

@@ -1,5 +1,5 @@
 /**
- * The HTTPS server that the API server asks: TLS 1.3, one path, and a certificate that changes. Every pod of the cluster
+ * The HTTPS server that the API server asks: TLS 1.3, two paths, and a certificate that changes. Every pod of the cluster
  * reaches it without credentials, so connections, bodies, and the time for each have bounds.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -12,7 +12,7 @@ import type { Log } from '../../telemetry/log.ts';
 import { asStartupError, bracketed } from '../listeners.ts';
 import type { Issued } from './authority.ts';
 import { BodyBudget } from './body-budget.ts';
-import type { Answer } from './mutate.ts';
+import { type Answer, type WebhookPath, webhookPaths } from './mutate.ts';
 
 /**
  * The largest body, in bytes. The API server takes requests of 3 MiB (MaxRequestBodyBytes), adds what is by default and
@@ -47,8 +47,8 @@ export interface WebhookOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Pick<InjectorMetrics, 'requests' | 'seconds'>;
-  /** Answers the body of a review. */
-  readonly answer: (body: Buffer) => Answer;
+  /** Answers the body of a review that was sent to a path. */
+  readonly answer: (path: WebhookPath, body: Buffer) => Answer;
   /** How long a server that ends still takes new requests, in milliseconds; three seconds by default. */
   readonly lingerMs?: number;
   /** Longest wait for a handshake, in milliseconds; five seconds by default. */
@@ -139,9 +139,10 @@ export class WebhookServer {
 
   async #answered(request: IncomingMessage): Promise<Sent> {
     const { metrics, answer } = this.#options;
-    const refusal = refusalOf(request);
+    const path = webhookPaths.find((known) => known === request.url?.split('?')[0]);
+    const refusal = path === undefined ? unread(404, offered) : refusalOf(request);
     const body = refusal === undefined ? await bodyOf(request, this.#budget) : undefined;
-    if (body !== undefined) return { ...answer(body), isRead: true };
+    if (path !== undefined && body !== undefined) return { ...answer(path, body), isRead: true };
     // An answer in the middle of a body is lost when the connection closes under those who still send.
     await forget(request);
     metrics.requests.inc({ outcome: 'unread' });
@@ -172,12 +173,13 @@ function unread(status: number, error: string): Sent {
   return { status, body: { error }, isRead: false };
 }
 
+const offered = `offered here: POST ${webhookPaths.join(', POST ')}`;
+
 const tooLarge = unread(413, `the body is larger than ${largestBody} bytes`);
 
 /** What keeps a request from being read at all. */
-function refusalOf({ method, url, headers }: IncomingMessage): Sent | undefined {
-  if (url?.split('?')[0] !== '/mutate') return unread(404, 'offered here: POST /mutate');
-  if (method !== 'POST') return unread(405, 'offered here: POST /mutate');
+function refusalOf({ method, headers }: IncomingMessage): Sent | undefined {
+  if (method !== 'POST') return unread(405, offered);
   if (headers['content-type']?.split(';')[0]?.trim() !== 'application/json') {
     return unread(415, 'the content-type must be application/json');
   }

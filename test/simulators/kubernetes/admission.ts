@@ -10,6 +10,8 @@ import type { Objects } from './objects.ts';
 
 export interface AdmissionOptions {
   readonly configurations: Objects;
+  /** Where the webhook that looks at pods in the end is registered; nobody looks where it is not given. */
+  readonly checks?: Objects;
   readonly configuration: string;
   /** The Service's name in the cluster, and where its pods listen on loopback. */
   readonly service: string;
@@ -23,6 +25,8 @@ export type Admission =
   | { readonly kind: 'admitted'; readonly pod: unknown; readonly warnings: readonly string[] }
   /** The webhook said no. */
   | { readonly kind: 'denied'; readonly message: string };
+
+type Path = '/mutate' | '/validate';
 
 interface Answered {
   readonly apiVersion?: string;
@@ -39,7 +43,7 @@ interface Answered {
 
 export class AdmissionControl {
   readonly #options: AdmissionOptions;
-  readonly #seen: { readonly at: number; readonly bundle: string }[] = [];
+  readonly #seen: { readonly at: number; readonly bundles: Readonly<Record<Path, string>> }[] = [];
   #next = 0;
 
   constructor(options: AdmissionOptions) {
@@ -49,17 +53,25 @@ export class AdmissionControl {
 
   /** Hears what the configuration is now. */
   look(): void {
-    const { configurations, configuration } = this.#options;
-    const { webhooks } = configurations.get(configuration) as unknown as {
-      webhooks: { clientConfig: { caBundle?: string } }[];
+    const { configurations, checks, configuration } = this.#options;
+    const bundles = {
+      '/mutate': bundleIn(configurations, configuration),
+      '/validate': bundleIn(checks, configuration),
     };
-    this.#seen.push({ at: performance.now(), bundle: webhooks[0]?.clientConfig.caBundle ?? '' });
+    this.#seen.push({ at: performance.now(), bundles });
   }
 
   /** Creates a pod. Rejects where there is no answer, or none that counts: the pod is not created then. */
   async create(pod: object, namespace = 'shop'): Promise<Admission> {
+    const mutated = await this.#reviewed('/mutate', pod, namespace);
+    if (this.#options.checks === undefined || mutated.kind === 'denied') return mutated;
+    const checked = await this.#reviewed('/validate', mutated.pod as object, namespace);
+    return checked.kind === 'denied' ? checked : mutated;
+  }
+
+  async #reviewed(path: Path, pod: object, namespace: string): Promise<Admission> {
     const uid = randomUUID();
-    const { status, text } = await this.#ask({
+    const { status, text } = await this.#ask(path, {
       apiVersion: 'admission.k8s.io/v1',
       kind: 'AdmissionReview',
       request: {
@@ -81,18 +93,19 @@ export class AdmissionControl {
     if (warnings.some((warning) => warning.length > 256)) throw new Error('a warning is longer than 256 characters');
     if (allowed !== true) return { kind: 'denied', message: response.status?.message ?? '' };
     if (patch === undefined) return { kind: 'admitted', pod, warnings };
+    if (path === '/validate') throw new Error('a webhook that validates gives no patch');
     const steps = JSON.parse(Buffer.from(patch, 'base64').toString('utf8'));
     return { kind: 'admitted', pod: jsonPatch.applyPatch(structuredClone(pod), steps, true).newDocument, warnings };
   }
 
-  #bundle(): string {
+  #bundle(path: Path): string {
     this.look();
     const { lagMs = 0 } = this.#options;
     const known = this.#seen.findLast(({ at }) => at <= performance.now() - lagMs) ?? this.#seen[0];
-    return Buffer.from(known?.bundle ?? '', 'base64').toString('latin1');
+    return Buffer.from(known?.bundles[path] ?? '', 'base64').toString('latin1');
   }
 
-  #ask(review: object): Promise<{ status: number; text: string }> {
+  #ask(path: Path, review: object): Promise<{ status: number; text: string }> {
     const { service, ports } = this.#options;
     const all = ports();
     const port = all[this.#next++ % all.length];
@@ -100,8 +113,8 @@ export class AdmissionControl {
     return new Promise((done, fail) => {
       const call = request(
         {
-          ...{ host: '127.0.0.1', port, servername: service, path: '/mutate?timeout=5s', method: 'POST', agent: false },
-          ...{ ca: this.#bundle(), minVersion: 'TLSv1.3', timeout: 5000 },
+          ...{ host: '127.0.0.1', port, servername: service, path: `${path}?timeout=5s`, method: 'POST', agent: false },
+          ...{ ca: this.#bundle(path), minVersion: 'TLSv1.3', timeout: 5000 },
           headers: {
             'content-type': 'application/json',
             accept: 'application/json, */*',
@@ -121,4 +134,11 @@ export class AdmissionControl {
       call.end(body);
     });
   }
+}
+
+function bundleIn(objects: Objects | undefined, configuration: string): string {
+  const { webhooks } = (objects?.get(configuration) ?? { webhooks: [] }) as unknown as {
+    webhooks: { clientConfig: { caBundle?: string } }[];
+  };
+  return webhooks[0]?.clientConfig.caBundle ?? '';
 }

@@ -1,5 +1,5 @@
 /**
- * An API server, as far as an injector speaks to one: `/version`, Secrets and MutatingWebhookConfigurations, over TLS, for
+ * An API server, as far as an injector speaks to one: `/version`, Secrets and webhooks' configurations, over TLS, for
  * those who show its token and for what their role allows. Faults can be switched on.
  */
 
@@ -27,6 +27,8 @@ export interface KubernetesSimulator extends AsyncDisposable {
   /** The cluster's objects, by `namespace/name` of a Secret and by the name of a configuration. */
   readonly secrets: Objects;
   readonly configurations: Objects;
+  /** The ValidatingWebhookConfigurations. */
+  readonly checks: Objects;
   /** Every call so far. */
   readonly served: readonly Served[];
   /** What a call fails with, as long as it is set. */
@@ -38,17 +40,22 @@ export interface KubernetesSimulator extends AsyncDisposable {
 const verbs: Readonly<Record<string, string>> = { GET: 'get', POST: 'create', PUT: 'update', PATCH: 'patch' };
 
 interface Target {
-  readonly resource: 'secrets' | 'mutatingwebhookconfigurations';
+  readonly resource: string;
+  /** Where its objects are kept. */
+  readonly kept: 'secrets' | 'configurations' | 'checks';
   readonly namespace?: string | undefined;
   readonly name?: string | undefined;
 }
 
 function targetOf(path: string): Target | undefined {
   const secret = /^\/api\/v1\/namespaces\/([^/]+)\/secrets(?:\/([^/]+))?$/.exec(path);
-  if (secret !== null) return { resource: 'secrets', namespace: secret[1], name: secret[2] };
-  const configuration =
-    /^\/apis\/admissionregistration\.k8s\.io\/v1\/mutatingwebhookconfigurations(?:\/([^/]+))?$/.exec(path);
-  return configuration === null ? undefined : { resource: 'mutatingwebhookconfigurations', name: configuration[1] };
+  if (secret !== null) return { resource: 'secrets', kept: 'secrets', namespace: secret[1], name: secret[2] };
+  const [, resource, name] =
+    /^\/apis\/admissionregistration\.k8s\.io\/v1\/((?:mutat|validat)ingwebhookconfigurations)(?:\/([^/]+))?$/.exec(
+      path,
+    ) ?? [];
+  if (resource === undefined) return undefined;
+  return { resource, kept: resource.startsWith('mutat') ? 'configurations' : 'checks', name };
 }
 
 /** Starts one on loopback. `minor` is the version that it says it has. */
@@ -60,7 +67,11 @@ export async function startKubernetes({
   const authority = await makeAuthority();
   const token = `token-${crypto.randomUUID()}`;
   const served: Served[] = [];
-  const cluster = { secrets: new Objects(validate), configurations: new Objects(validate) };
+  const cluster = {
+    secrets: new Objects(validate),
+    configurations: new Objects(validate),
+    checks: new Objects(validate),
+  };
 
   const answer = async (request: IncomingMessage, method: string, path: string): Promise<[number, unknown]> => {
     if (simulator.fault !== undefined)
@@ -109,9 +120,10 @@ function write(call: {
   readonly body: string;
   readonly secrets: Objects;
   readonly configurations: Objects;
+  readonly checks: Objects;
 }): [number, unknown] {
   const { request, method, target, body } = call;
-  const objects = target.resource === 'secrets' ? call.secrets : call.configurations;
+  const objects = call[target.kept];
   const key = [target.namespace, target.name].filter((part) => part !== undefined).join('/');
   const type = request.headers['content-type'];
   switch (`${method} ${target.name === undefined ? 'all' : 'one'}`) {

@@ -1,11 +1,11 @@
-/** What an API server wants of the two kinds of objects that an injector writes. */
+/** What an API server wants of the kinds of objects that an injector writes. */
 import { X509Certificate } from 'node:crypto';
 import { ApiFailure, type KubernetesObject } from './objects.ts';
 
 /** Throws an `ApiFailure` for an object that an API server would not keep. */
 export function validate(object: KubernetesObject, before: KubernetesObject | undefined): void {
   if (object.kind === 'Secret') validateSecret(object, before);
-  else if (object.kind === 'MutatingWebhookConfiguration') validateConfiguration(object);
+  else if (/^(Mutat|Validat)ingWebhookConfiguration$/.test(object.kind)) validateConfiguration(object);
   else throw new ApiFailure(400, 'BadRequest', `there is no kind ${object.kind} here`);
 }
 

@@ -13,6 +13,7 @@ const kinds = [
   ...['clusterrole-rbac-v1', 'clusterrolebinding-rbac-v1', 'role-rbac-v1', 'rolebinding-rbac-v1'],
   ...['configmap-v1', 'namespace-v1', 'pod-v1', 'secret-v1', 'service-v1', 'serviceaccount-v1'],
   ...['daemonset-apps-v1', 'deployment-apps-v1', 'mutatingwebhookconfiguration-admissionregistration-v1'],
+  'validatingwebhookconfiguration-admissionregistration-v1',
   ...['networkpolicy-networking-v1', 'poddisruptionbudget-policy-v1'],
   '_definitions',
 ];

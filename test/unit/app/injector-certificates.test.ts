@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { issueLeaf } from '../../../src/app/injector/authority.ts';
 import { readSecret, writeSecret } from '../../../src/app/injector/kept-secret.ts';
 import { planned } from '../../../src/app/injector/key-ring.ts';
-import { completeBundle, readBundle } from '../../../src/app/injector/trust-bundle.ts';
+import { completeBundle, readBundle, registrations } from '../../../src/app/injector/trust-bundle.ts';
 import { InjectorWorld, oldAuthority, serviceHost } from '../../support/injector-world.ts';
 import { podShapes } from '../../support/pod-shapes.ts';
 
@@ -88,12 +88,13 @@ test.each(['absent', 'there'])(
 test('of two who have read the same bundle, the one who completes it second is told so', async () => {
   await using world = await InjectorWorld.start();
   using api = world.api();
-  const bundle = await readBundle(api, 'keyproxy-injector');
+  const [registered] = registrations;
+  const bundle = await readBundle(api, 'keyproxy-injector', registered);
   const [first, second] = [await oldAuthority(0), await oldAuthority(0)];
   const now = Date.now();
   expect(await completeBundle(api, bundle, { wanted: [first.cert], now })).toBe(true);
   expect(await completeBundle(api, bundle, { wanted: [second.cert], now })).toBe(false);
-  const again = await readBundle(api, 'keyproxy-injector');
+  const again = await readBundle(api, 'keyproxy-injector', registered);
   expect(await completeBundle(api, again, { wanted: [second.cert], now })).toBe(true);
   expect(authorities(world.bundle())).toHaveLength(2);
 });
@@ -157,6 +158,7 @@ test('a certificate that is old, or has ended, is replaced under the same author
 test('a bundle that somebody takes away is put back, and nothing else of the configuration is touched', async () => {
   await using world = await InjectorWorld.start();
   await world.replica(pace);
+  expect(world.bundle('checks')).toBe(world.bundle());
   const { configurations } = world.kubernetes;
   const before = configurations.get('keyproxy-injector');
   const [webhook] = before['webhooks'] as Record<string, unknown>[];
@@ -200,8 +202,8 @@ test('a bad next authority and a certificate before that cannot be read are left
   expect(sameCert(replica.leaf().cert, leaf.cert)).toBe(true);
   const looks = () => world.kubernetes.served.filter(({ method, path }) => method === 'GET' && /secrets/.test(path));
   await until(() => looks().length >= 4);
-  // Once for the authority, and not again for what nobody can read.
-  expect(world.kubernetes.served.filter(({ method }) => method === 'PATCH')).toHaveLength(1);
+  // Once for the authority in each registration, and not again for what nobody can read.
+  expect(world.kubernetes.served.filter(({ method }) => method === 'PATCH')).toHaveLength(2);
   expect(authorities(world.bundle())).toHaveLength(1);
   expect(world.bundle()).not.toContain('garbage');
 });

@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { Agent, type RequestOptions, request } from 'node:https';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import jsonPatch from 'fast-json-patch';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { mutate } from '../../../src/app/injector/mutate.ts';
+import { answerReview } from '../../../src/app/injector/mutate.ts';
 import { largestBody, mostConnections, WebhookServer } from '../../../src/app/injector/webhook-server.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { createInjectorMetrics } from '../../../src/telemetry/injector-metrics.ts';
@@ -21,7 +22,7 @@ const metrics = createInjectorMetrics({ certificateExpiresAtMs: () => undefined 
 const server = new WebhookServer(
   {
     ...{ address: { host: '127.0.0.1', port }, clock: systemClock, log, metrics, lingerMs: 0 },
-    answer: (body) => mutate(body, { settings: () => podSettings, metrics, log }),
+    answer: (path, body) => answerReview(path, body, { settings: () => podSettings, metrics, log }),
   },
   { cert, key: Buffer.from(key) },
 );
@@ -35,7 +36,7 @@ async function anotherServer(more: { readonly handshakeMs?: number } = {}): Prom
   const another = new WebhookServer(
     {
       ...{ address, clock: systemClock, log, metrics: own, lingerMs: 0, ...more },
-      answer: (body) => mutate(body, { settings: () => podSettings, metrics: own, log }),
+      answer: (path, body) => answerReview(path, body, { settings: () => podSettings, metrics: own, log }),
     },
     { cert, key: Buffer.from(key) },
   );
@@ -139,6 +140,50 @@ test.each([
   const { status, body } = await ask(review(more));
   expect(status).toBe(200);
   expect(body['response']).toMatchObject({ allowed: false, status: { message: expect.stringMatching(what) } });
+});
+
+describe('the second look', () => {
+  const path = { path: '/validate' };
+  const whole = async () => {
+    const { body } = await ask(review());
+    const { patch } = body['response'] as { patch: string };
+    const steps = JSON.parse(Buffer.from(patch, 'base64').toString('utf8'));
+    return jsonPatch.applyPatch(structuredClone(podShapes[0]?.pod), steps).newDocument;
+  };
+  const update = { operation: 'UPDATE' };
+  const labelled = podShapes[0]?.pod as { metadata: object };
+  const unlabelled = { ...labelled, metadata: { ...labelled.metadata, labels: {} } };
+  const ephemeral = { ...update, subResource: 'ephemeralcontainers' };
+
+  test.each<[string, () => Promise<object>]>([
+    ['a pod that is whole', async () => ({ object: await whole() })],
+    ['a pod that does not ask', async () => ({ object: unlabelled })],
+    [
+      'the label that comes back to a whole pod',
+      async () => ({ ...update, object: await whole(), oldObject: unlabelled }),
+    ],
+    ['a bare pod whose label is old', async () => ({ ...update, object: labelled, oldObject: labelled })],
+    ['a label that is taken away', async () => ({ ...update, object: unlabelled, oldObject: labelled })],
+  ])('lets pass: %s', async (_what, more) => {
+    const { body } = await ask(review(await more()), path);
+    expect(body['response']).toEqual({ uid: 'c0ffee00-0000-4000-8000-000000000000', allowed: true });
+  });
+
+  test.each([
+    ['a new pod that is bare', {}, /does not have all of it/],
+    ['a new pod that cannot be had', { object: { ...labelled, spec: { hostNetwork: true } } }, /has hostNetwork/],
+    ['a label on a bare pod', { ...update, oldObject: unlabelled }, /create it anew/],
+    ['a label on a pod of which nothing was told', { ...update, oldObject: null }, /create it anew/],
+    [
+      'ephemeral containers',
+      ephemeral,
+      /asked about UPDATE of Pod\/ephemeralcontainers; .* ValidatingWebhookConfiguration/,
+    ],
+  ])('refuses %s', async (_what, more, why) => {
+    const { body } = await ask(review(more), path);
+    expect(body['response']).toMatchObject({ allowed: false, status: { message: expect.stringMatching(why) } });
+    expect(body['response']).not.toHaveProperty('patch');
+  });
 });
 
 describe('what is no review', () => {
