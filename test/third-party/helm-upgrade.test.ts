@@ -178,6 +178,13 @@ describe.skipIf(helm === '' || kubernetes === '')('a release on a real API serve
     const here = { ...registration, webhooks: upgraded['webhooks'].map(withoutBundle) };
     expect(bundleOf(await apply(cluster, `${registrations}/${release.name}`, here))).toBe(written);
 
+    // A Secret that somebody has deleted is put back, empty, and filled with a new authority.
+    await admin.must('DELETE', `/api/v1/namespaces/${release.namespace}/secrets/${release.name}-tls`);
+    await command('upgrade', 'keyproxy', next, '--set', set.join(','));
+    await until('the Secret is filled', async () => (await kept())?.['ca.key'] !== undefined);
+    expect((await kept())?.['ca.key']).not.toBe(keys?.['ca.key']);
+    await until('pods are injected', async () => (await create()) === 'injected');
+
     // `--force` replaces objects, and what the injector wrote with them: pods are rejected until it has written that again.
     const forced = await meanwhile(command('upgrade', 'keyproxy', next, '--force'));
     expect(forced).not.toContain('bare');

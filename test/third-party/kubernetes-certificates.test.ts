@@ -1,12 +1,14 @@
 /** The injector's own certificates in a real API server: a rotation, and a replica's end, while pods are created. */
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { authorityName, type Issued, issueLeaf, makeAuthority } from '../../src/app/injector/authority.ts';
-import { host, release as names } from './kubernetes-chart.ts';
+import { checks, create, host, release as names, registrations } from './kubernetes-chart.ts';
 import type { KubernetesClient } from './kubernetes-client.ts';
-import { openRelease, type Release } from './kubernetes-release.ts';
-import { until } from './kubernetes-scene.ts';
+import { openRelease, plainPod, type Release } from './kubernetes-release.ts';
+import { createPod, outcomeOf, until } from './kubernetes-scene.ts';
 import { startPods } from './pod-stream.ts';
 import { folderOf } from './ready.ts';
 
@@ -82,4 +84,43 @@ describe.skipIf(folder === undefined)('replicas of the injector with certificate
     expect(ended.failures).toEqual([]);
     expect(ended.injected).toBeGreaterThan(10);
   });
+
+  it('make new certificates where the Secret is emptied, as the runbook says, and every pod is injected', async () => {
+    const page = await readFile(resolve(import.meta.dirname, '../../docs/operations.md'), 'utf8');
+    const [, steps = ''] = /kubectl [^`]*patch secret keyproxy-injector-tls --type=json -p '([^']+)'/.exec(page) ?? [];
+    const { port } = release.injectors[1];
+    const before = await issuerAt(port);
+    const during = startPods(admin, 'apps', () => release.balancer.cut());
+    await admin.must('PATCH', secret, JSON.parse(steps));
+    await until(
+      'it serves a certificate of a new authority',
+      async () => (await issuerAt(port)) !== before,
+      rotationMs,
+    );
+    await new Promise((done) => setTimeout(done, 2_000));
+    expect((await during.stop()).failures).toEqual([]);
+    expect((await admin.must('GET', secret))['data']).toHaveProperty(['ca.key']);
+  }, 120_000);
+
+  it('stay trusted while the Secret is gone, and go on where it is put back', async () => {
+    const { port } = release.injectors[1];
+    const before = await issuerAt(port);
+    await admin.must('DELETE', secret);
+    for (const place of [registrations, checks]) {
+      const path = `${place}/${names.name}`;
+      await admin.must('PATCH', path, [{ op: 'remove', path: '/webhooks/0/clientConfig/caBundle' }]);
+    }
+    await until('no pod is created', async () => outcomeOf(await createPod(admin, 'apps', plainPod)) === 'refused');
+    const isInjected = async () => outcomeOf(await createPod(admin, 'apps', plainPod)) === 'injected';
+    await until('pods are injected again', isInjected, rotationMs);
+    expect(await issuerAt(port)).toBe(before);
+    expect(release.injectors[1].output()).toMatch(/create of the secret .*403; .*an empty Secret has to be there/);
+    await create(admin, release.chart.the('Secret'));
+    await until(
+      'it serves a certificate of a new authority',
+      async () => (await issuerAt(port)) !== before,
+      rotationMs,
+    );
+    await until('pods are injected', isInjected);
+  }, 240_000);
 });

@@ -44,9 +44,10 @@ export class KubernetesClient implements Disposable {
     this.#agent = new Agent({ keepAlive: true, ca: server.ca, maxSockets: 200 });
   }
 
-  /** Asks and gives back what was answered, be it a refusal. A body goes out as JSON, a patch as a merge patch. */
+  /** Asks and gives back what was answered, be it a refusal. A body goes out as JSON, a patch as a merge patch, or as a JSON patch if it is a list. */
   async ask(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<Answer> {
-    const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+    const patch = Array.isArray(body) ? 'application/json-patch+json' : 'application/merge-patch+json';
+    const type = method === 'PATCH' ? patch : 'application/json';
     const content = body === undefined ? '' : JSON.stringify(body);
     const sent = request(new URL(path, this.#server.origin), {
       method,

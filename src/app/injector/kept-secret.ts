@@ -51,9 +51,10 @@ export async function writeSecret(
       : await api.call({ method: 'PUT', path: `${folder}/${name}`, body });
   if (status === 409) return false;
   if (status === 200 || status === 201) return true;
-  const verb = read.object === undefined ? 'create' : 'update';
+  const [verb, remedy] =
+    read.object === undefined ? ['create', ', or an empty Secret has to be there'] : ['update', ''];
   throw new Error(
-    `${verb} of the secret ${namespace}/${name}: the API server answered ${status}; the role needs ${verb}`,
+    `${verb} of the secret ${namespace}/${name}: the API server answered ${status}; the role needs ${verb}${remedy}`,
   );
 }
 

@@ -41,7 +41,8 @@ type Look = 'done' | 'waiting' | 'overtaken';
 export class OwnCertificates implements AsyncDisposable {
   readonly #options: OwnCertificatesOptions;
   readonly #hosts: readonly string[];
-  #served: string | undefined;
+  /** What is served, with those who vouch for it; its keys are wiped. */
+  #served: KeyRing | undefined;
   /** The bundles as the look before has seen them: every API server has heard of those by now. */
   #before: readonly TrustBundle[] = [];
   #timer: Timer | undefined;
@@ -86,12 +87,35 @@ export class OwnCertificates implements AsyncDisposable {
   }
 
   async #lookOnce(): Promise<Look> {
+    const { api, names } = this.#options;
+    const reads = await Promise.allSettled(
+      registrations.map((registration) => readBundle(api, names.webhook, registration)),
+    );
+    const bundles = reads.flatMap((read) => (read.status === 'fulfilled' ? [read.value] : []));
+    try {
+      for (const read of reads) if (read.status === 'rejected') throw read.reason;
+      return await this.#follow(bundles);
+    } catch (error) {
+      // Whatever else is wrong, a Secret that is gone say, what is served stays trusted.
+      if (this.#served !== undefined) await this.#complete(bundles, this.#served);
+      throw error;
+    }
+  }
+
+  /** Whether all bundles have what vouches for `ring` now. */
+  async #complete(bundles: readonly TrustBundle[], ring: KeyRing): Promise<boolean> {
+    const { api } = this.#options;
+    for (const bundle of bundles) {
+      if (!(await completeBundle(api, bundle, { wanted: authoritiesOf(ring), now: api.now() }))) return false;
+    }
+    return true;
+  }
+
+  async #follow(bundles: readonly TrustBundle[]): Promise<Look> {
     const { api, names, log } = this.#options;
     const place = { namespace: names.namespace, name: names.secret };
     const read = await readSecret(api, place);
     using keys = new Keys(read.ring);
-    const bundles: TrustBundle[] = [];
-    for (const registration of registrations) bundles.push(await readBundle(api, names.webhook, registration));
     // Not this machine's: a clock that is fast would make certificates that nobody else takes yet.
     const now = api.now();
     const isTrusted = (cert: string) => bundles.every((bundle) => trusts(bundle, cert));
@@ -103,14 +127,14 @@ export class OwnCertificates implements AsyncDisposable {
     }
     const ring = plan?.ring ?? read.ring;
     if (ring === undefined) return 'overtaken';
-    for (const bundle of bundles) {
-      if (!(await completeBundle(api, bundle, { wanted: authoritiesOf(ring), now }))) return 'overtaken';
-    }
+    if (!(await this.#complete(bundles, ring))) return 'overtaken';
     const wasTrusted = this.#before.length > 0 && this.#before.every((bundle) => trusts(bundle, ring.current.cert));
     this.#before = bundles;
-    if (ring.leaf.cert === this.#served || this.#stopped) return 'done';
-    if (!wasTrusted && this.#served !== undefined) return 'waiting';
-    this.#served = ring.leaf.cert;
+    const isServed = ring.leaf.cert === this.#served?.leaf.cert;
+    if (!isServed && !wasTrusted && this.#served !== undefined) return 'waiting';
+    if (this.#stopped) return 'done';
+    this.#served = ring;
+    if (isServed) return 'done';
     this.#options.onLeaf(ring.leaf);
     return 'done';
   }

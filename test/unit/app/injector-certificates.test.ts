@@ -4,7 +4,13 @@ import { issueLeaf } from '../../../src/app/injector/authority.ts';
 import { readSecret, writeSecret } from '../../../src/app/injector/kept-secret.ts';
 import { planned } from '../../../src/app/injector/key-ring.ts';
 import { completeBundle, readBundle, registrations } from '../../../src/app/injector/trust-bundle.ts';
-import { InjectorWorld, oldAuthority, serviceHost } from '../../support/injector-world.ts';
+import {
+  checkConfiguration,
+  InjectorWorld,
+  oldAuthority,
+  serviceHost,
+  webhookConfiguration,
+} from '../../support/injector-world.ts';
 import { podShapes } from '../../support/pod-shapes.ts';
 
 const dayMs = 86_400_000;
@@ -238,6 +244,33 @@ test('while the API server gives no answer, what is served goes on, and the log 
   expect(said).not.toContain(world.kubernetes.token);
   expect(said).not.toContain(key.toString('latin1').split('\n')[1]);
 });
+
+test('a bundle that is taken away is put back while the Secret is gone and cannot be made again', async () => {
+  await using world = await InjectorWorld.start();
+  await world.replica(pace);
+  const { configurations, secrets, forbidden } = world.kubernetes;
+  forbidden.add('create secrets');
+  secrets.delete('keyproxy/keyproxy-injector-tls');
+  const before = world.bundle();
+  configurations.update('keyproxy-injector', webhookConfiguration());
+  expect(world.bundle()).toBe('');
+  await until(() => world.bundle() !== '');
+  expect(world.bundle()).toBe(before);
+  expect((await world.admission().create(pod)).kind).toBe('admitted');
+});
+
+test.each(['configurations', 'checks'] as const)(
+  'of two bundles one is put back where there is none of the %s',
+  async (gone) => {
+    await using world = await InjectorWorld.start();
+    await world.replica(pace);
+    const [name, other] = ['keyproxy-injector', gone === 'checks' ? 'configurations' : 'checks'] as const;
+    world.kubernetes[gone].delete(name);
+    const whole = world.bundle(other);
+    world.kubernetes[other].update(name, other === 'checks' ? checkConfiguration() : webhookConfiguration());
+    await until(() => world.bundle(other) === whole);
+  },
+);
 
 test('a right that is missing is named', async () => {
   await using world = await InjectorWorld.start();
