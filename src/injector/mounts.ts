@@ -2,8 +2,11 @@
 import { posix } from 'node:path';
 import type { PodContainer } from './containers.ts';
 import { at, type JsonObject, objectsAt, textAt } from './json.ts';
-import { socketFolder, socketVolume, stateVolume } from './names.ts';
+import { secretsVolume, socketFolder, socketVolume, stateVolume, tokensVolume } from './names.ts';
 import { named } from './texts.ts';
+
+/** Volumes that no other container mounts by itself. */
+const privateVolumes: readonly string[] = [socketVolume, stateVolume, tokensVolume, secretsVolume];
 
 /** Whether this is keyproxy's mount of the socket, to be read or to be written to. */
 export function isSocketMount(mount: JsonObject, { readOnly }: { readonly readOnly: boolean }): boolean {
@@ -22,7 +25,7 @@ export function mountClashes({ name, spec }: PodContainer): string[] {
     .filter((mount) => !isSocketMount(mount, { readOnly: true }))
     .flatMap((mount) => {
       const [volume, place] = [textAt(mount, 'name'), textAt(mount, 'mountPath')];
-      if (volume === socketVolume || volume === stateVolume) {
+      if (privateVolumes.includes(volume)) {
         return [`the container ${named(name)} mounts keyproxy's volume ${volume} itself; take the mount away`];
       }
       return `${plainPath(place)}/`.startsWith(`${socketFolder}/`)

@@ -27,6 +27,14 @@ export const socketPath = '/run/keyproxy/keyproxy.sock';
 export const tenantsVolume = 'keyproxy-tenants';
 export const tenantsFolder = '/etc/keyproxy/tenants';
 
+/** The volume of service-account tokens for tenants' Vaults, and where keyproxy looks for them (config/vault-block.ts). */
+export const tokensVolume = 'keyproxy-vault-tokens';
+export const tokensFolder = '/var/run/secrets/keyproxy/tokens';
+
+/** The volume of the Secret with credentials in files, and where keyproxy has it. */
+export const secretsVolume = 'keyproxy-secrets';
+export const secretsFolder = '/var/run/secrets/keyproxy/files';
+
 /** The volume of what outlives a restart of the container, and where keyproxy has it. */
 export const stateVolume = 'keyproxy-state';
 export const stateFolder = '/var/lib/keyproxy';

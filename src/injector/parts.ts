@@ -118,6 +118,11 @@ export function joined(parts: readonly Part[]): Part {
 /** Whether `value` has all of `wanted`; what the API server has added by default may be beside it. */
 function contains(value: unknown, wanted: unknown): boolean {
   const fields = objectIn(wanted);
+  if (Array.isArray(wanted)) {
+    return (
+      Array.isArray(value) && value.length === wanted.length && wanted.every((item, i) => contains(value[i], item))
+    );
+  }
   if (fields === undefined) return value === wanted;
   return Object.entries(fields).every(([name, field]) => contains(at(value, name), field));
 }

@@ -9,6 +9,8 @@ import {
   containerName,
   httpPortName,
   program,
+  secretsFolder,
+  secretsVolume,
   socketFolder,
   socketPath,
   socketVolume,
@@ -17,6 +19,8 @@ import {
   tcpAddress,
   tenantsFolder,
   tenantsVolume,
+  tokensFolder,
+  tokensVolume,
 } from './names.ts';
 import type { SidecarSettings } from './settings.ts';
 import type { Wishes } from './wishes.ts';
@@ -27,6 +31,9 @@ export const sidecarArgs: readonly string[] = ['serve', '--from-env'];
 /** Longest start in seconds: as many tries of the startup probe, one a second. */
 const longestStart = 120;
 
+/** How long a token is good, in seconds; the kubelet renews it when four fifths of that are over. */
+const tokenSeconds = 3600;
+
 /** The volumes of keyproxy in a pod. */
 export function volumesFor(wishes: Wishes): JsonObject[] {
   return [
@@ -36,6 +43,25 @@ export function volumesFor(wishes: Wishes): JsonObject[] {
     { name: tenantsVolume, configMap: { name: wishes.configMap } },
     // A customer's no must outlive a crash of the container.
     { name: stateVolume, emptyDir: { medium: 'Memory', sizeLimit: '16Mi' } },
+    ...credentialsFor(wishes).map(({ volume }) => volume),
+  ];
+}
+
+/** What only keyproxy may read, and where it has it. */
+function credentialsFor({
+  vaultTokens,
+  secret,
+}: Wishes): { readonly volume: JsonObject; readonly mountPath: string }[] {
+  const sources = vaultTokens.map(({ tenant, audience }) => ({
+    serviceAccountToken: { audience, expirationSeconds: tokenSeconds, path: tenant },
+  }));
+  return [
+    ...(sources.length === 0
+      ? []
+      : [{ volume: { name: tokensVolume, projected: { sources } }, mountPath: tokensFolder }]),
+    ...(secret === undefined
+      ? []
+      : [{ volume: { name: secretsVolume, secret: { secretName: secret } }, mountPath: secretsFolder }]),
   ];
 }
 
@@ -63,6 +89,7 @@ export function sidecarFor(wishes: Wishes, settings: SidecarSettings): JsonObjec
       socketMount({ readOnly: false }),
       { name: tenantsVolume, mountPath: tenantsFolder, readOnly: true },
       { name: stateVolume, mountPath: stateFolder },
+      ...credentialsFor(wishes).map(({ volume, mountPath }) => ({ name: volume['name'], mountPath, readOnly: true })),
     ],
     // The containers behind a native sidecar are started when this succeeds.
     startupProbe: { ...probe('/readyz', settings), periodSeconds: 1, failureThreshold: longestStart },

@@ -14,6 +14,10 @@ export interface Wishes {
   readonly tenants: readonly string[] | undefined;
   /** The ConfigMap of tenants' files, in the pod's namespace. */
   readonly configMap: string;
+  /** Tenants whose Vault takes the pod's service account, each with the audience of its token. */
+  readonly vaultTokens: readonly VaultToken[];
+  /** The Secret with credentials in files, in the pod's namespace. */
+  readonly secret: string | undefined;
   /** Names of the containers that get the socket; undefined for all. */
   readonly containers: ReadonlySet<string> | undefined;
   /** Whether anonymous callers may come over loopback. */
@@ -21,6 +25,11 @@ export interface Wishes {
   readonly image: string;
   readonly logLevel: LogLevel;
   readonly resources: Resources;
+}
+
+export interface VaultToken {
+  readonly tenant: string;
+  readonly audience: string;
 }
 
 export interface ReadWishes {
@@ -55,6 +64,23 @@ function oneOf<T extends string>(words: readonly T[]) {
   };
 }
 
+/**
+ * Audiences have neither spaces nor commas here; what a tenant's file has must be the same text. A tenant's name becomes
+ * that of a file, which Kubernetes does not let begin with two dots.
+ */
+const vaultToken = /^(?!\.=|\.\.)([^=]+)=([^\s\p{Cc}]{1,256})$/u;
+
+function vaultTokens(text: string): Parsed<readonly VaultToken[]> {
+  const pairs = text.split(',');
+  const value = pairs.flatMap((pair) => {
+    const [, tenant = '', audience = ''] = vaultToken.exec(pair.trim()) ?? [];
+    return isTenantId(tenant) ? [{ tenant, audience }] : [];
+  });
+  return new Set(value.map(({ tenant }) => tenant)).size === pairs.length
+    ? { value }
+    : { wrong: `TENANT=AUDIENCE between commas, each tenant once and ${tenantIdRule}` };
+}
+
 function quantity(text: string): Parsed<string> {
   return quantityOf(text) === undefined ? { wrong: quantityRule } : { value: text };
 }
@@ -67,6 +93,8 @@ const subdomain = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0
 const table = {
   tenants: names(isTenantId, tenantIdRule),
   config: matching(subdomain, 'the name of a ConfigMap in the same namespace'),
+  'vault-tokens': vaultTokens,
+  secrets: matching(subdomain, 'the name of a Secret in the same namespace'),
   containers: names(isLabel, 'that of a container of this pod'),
   tcp: oneOf(['true', 'false']),
   image: matching(imageReference, 'a reference such as registry.example.com/keyproxy:0.1.0'),
@@ -110,6 +138,8 @@ export function readWishes(pod: unknown, settings: SidecarSettings): ReadWishes 
   const wishes = {
     tenants: read('tenants'),
     configMap: read('config') ?? defaultConfigMap,
+    vaultTokens: read('vault-tokens') ?? [],
+    secret: read('secrets'),
     containers: containers && new Set(containers),
     tcp: read('tcp') === 'true',
     image: read('image') ?? settings.image,

@@ -241,6 +241,10 @@ const wishes: readonly PodShape[] = [
       'limits-memory': '1Gi',
     }),
   }),
+  injected('tokens for two Vaults', {
+    annotations: asking({ 'vault-tokens': 'acme=vault://acme, globex=https://vault.globex.example' }),
+  }),
+  injected('credentials in files', { annotations: asking({ secrets: 'byok-credentials' }) }),
   injected(
     'an annotation that does not exist',
     { annotations: asking({ tenant: 'acme' }) },
@@ -326,6 +330,26 @@ const impossible: readonly PodShape[] = [
       },
     }),
   ),
+  refused('a container that reads the credentials too', /mounts keyproxy's volume keyproxy-secrets itself/, {
+    annotations: asking({ secrets: 'byok' }),
+    spec: {
+      volumes: [{ name: 'keyproxy-secrets', secret: { secretName: 'byok' } }],
+      containers: [container({ volumeMounts: [{ name: 'keyproxy-secrets', mountPath: '/elsewhere' }] })],
+    },
+  }),
+  refused('a volume of tokens with another audience', /volume keyproxy-vault-tokens of its own/, {
+    annotations: asking({ 'vault-tokens': 'acme=vault://acme' }),
+    spec: {
+      volumes: [
+        {
+          name: 'keyproxy-vault-tokens',
+          projected: {
+            sources: [{ serviceAccountToken: { audience: 'vault://globex', expirationSeconds: 3600, path: 'acme' } }],
+          },
+        },
+      ],
+    },
+  }),
   refused('another address', /sets KEYPROXY_ADDRESS to something else/, {
     spec: { containers: [container({ env: [{ name: 'KEYPROXY_ADDRESS', value: '127.0.0.1:50051' }] })] },
   }),
@@ -348,6 +372,16 @@ const wrongWishes: readonly PodShape[] = [
   refused('a ConfigMap that cannot be', /keyproxy\.io\/config is "Tenants"/, {
     annotations: asking({ config: 'Tenants' }),
   }),
+  refused('a token without an audience', /keyproxy\.io\/vault-tokens is "acme"; it must be TENANT=AUDIENCE/, {
+    annotations: asking({ 'vault-tokens': 'acme' }),
+  }),
+  refused('a token for a tenant that cannot be', /keyproxy\.io\/vault-tokens is "\.\.=x"/, {
+    annotations: asking({ 'vault-tokens': '..=x' }),
+  }),
+  refused('two tokens of one tenant', /each tenant once/, {
+    annotations: asking({ 'vault-tokens': 'acme=a, acme=b' }),
+  }),
+  refused('a Secret that cannot be', /keyproxy\.io\/secrets is "a\/b"/, { annotations: asking({ secrets: 'a/b' }) }),
   refused('a container that is not there', /names web, which the pod does not have; it has app/, {
     annotations: asking({ containers: 'web' }),
   }),

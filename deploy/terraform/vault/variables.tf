@@ -73,7 +73,7 @@ variable "login" {
 }
 
 variable "secret_id_file" {
-  description = "For approle: where keyproxy finds the secret id. Make it outside Terraform, whose state would keep it."
+  description = "For approle: where keyproxy finds the secret id; in an injected sidecar below /var/run/secrets/keyproxy/files. Make it outside Terraform, whose state would keep it."
   type        = string
   default     = "/run/secrets/keyproxy/vault-secret-id"
 

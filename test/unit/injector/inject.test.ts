@@ -54,9 +54,16 @@ function withoutKeyproxy(pod: Pod): unknown {
       ...pod.spec,
       containers: bare(pod.spec.containers),
       initContainers: bare(pod.spec.initContainers),
-      volumes: (pod.spec.volumes ?? []).filter(({ name }) => !/^keyproxy-(socket|tenants|state)$/.test(name)),
+      volumes: (pod.spec.volumes ?? []).filter(
+        ({ name }) => !/^keyproxy-(socket|tenants|state|vault-tokens|secrets)$/.test(name),
+      ),
     },
   };
+}
+
+function ownVolumes({ metadata: { annotations } }: Pod): string[] {
+  const asked = ['vault-tokens', 'secrets'].filter((name) => annotations?.[`keyproxy.io/${name}`] !== undefined);
+  return ['socket', 'state', 'tenants', ...asked].map((name) => `keyproxy-${name}`);
 }
 
 /** What holds for every pod that was injected, whatever its shape. */
@@ -65,7 +72,7 @@ function expectInjected(before: Pod, after: Pod, served: readonly string[]): voi
   expect(after.spec.initContainers?.[0]).toMatchObject({ name: 'keyproxy', restartPolicy: 'Always' });
   expect(names(allOf(after)).filter((name) => name === 'keyproxy')).toHaveLength(1);
   expect(names(after.spec.volumes).toSorted()).toEqual(
-    [...new Set([...names(before.spec.volumes), 'keyproxy-socket', 'keyproxy-state', 'keyproxy-tenants'])].toSorted(),
+    [...new Set([...names(before.spec.volumes), ...ownVolumes(before)])].toSorted(),
   );
   expect(after.metadata.annotations?.['keyproxy.io/status']).toBe('injected');
   for (const { name, ...container } of allOf(after)) {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { parseTenantFile } from '../../../src/config/tenant-file.ts';
 import { decide } from '../../../src/injector/inject.ts';
 import { podSettings } from '../../support/pod-shapes.ts';
 
@@ -66,6 +67,48 @@ test('the ConfigMap is the one that the pod names', () => {
   const decision = decide({ metadata, spec: { containers: [{ name: 'app' }] } }, podSettings);
   const volumes = decision.kind === 'injected' && decision.patch.find(({ path }) => path === '/spec/volumes')?.value;
   expect(volumes).toContainEqual({ name: 'keyproxy-tenants', configMap: { name: 'byok' } });
+});
+
+test('credentials are in volumes that the sidecar alone has, where tenants’ files look for them', () => {
+  const annotations = {
+    'keyproxy.io/vault-tokens': 'acme=vault://acme, globex=vault://g?a=b',
+    'keyproxy.io/secrets': 'byok',
+  };
+  const pod = {
+    metadata: { labels: { 'keyproxy.io/inject': 'true' }, annotations },
+    spec: { containers: [{ name: 'app' }] },
+  };
+  const decision = decide(pod, podSettings);
+  if (decision.kind !== 'injected') throw new Error('the pod was not injected');
+  const value = (path: string) => decision.patch.find((step) => step.path === path)?.value;
+  const token = (path: string, audience: string) => ({
+    serviceAccountToken: { path, audience, expirationSeconds: 3600 },
+  });
+  const sources = [token('acme', 'vault://acme'), token('globex', 'vault://g?a=b')];
+  expect(value('/spec/volumes')).toEqual(
+    expect.arrayContaining([
+      { name: 'keyproxy-vault-tokens', projected: { sources } },
+      { name: 'keyproxy-secrets', secret: { secretName: 'byok' } },
+    ]),
+  );
+  expect(containerFor({ 'vault-tokens': 'acme=vault://acme', secrets: 'byok' })['volumeMounts']).toEqual(
+    expect.arrayContaining([
+      { name: 'keyproxy-vault-tokens', mountPath: '/var/run/secrets/keyproxy/tokens', readOnly: true },
+      { name: 'keyproxy-secrets', mountPath: '/var/run/secrets/keyproxy/files', readOnly: true },
+    ]),
+  );
+  expect(value('/spec/containers/0/volumeMounts')).toEqual([
+    { name: 'keyproxy-socket', mountPath: '/run/keyproxy', readOnly: true },
+  ]);
+  const source = ['tenant_id: acme', 'customer: acme', 'encryption:', '  provider: vault', '  vault:'];
+  const auth = '{ method: kubernetes, role: keyproxy, audience: "vault://acme" }';
+  const rest = ['    address: https://vault.acme.example', '    key_name: cmk', `    auth: ${auth}`];
+  const { config, problems } = parseTenantFile([...source, ...rest].join('\n'), 'acme.yaml', {
+    allowLocal: false,
+    trustedEndpoints: [],
+  });
+  expect(problems).toEqual([]);
+  expect(JSON.stringify(config)).toContain('"tokenFile":"/var/run/secrets/keyproxy/tokens/acme"');
 });
 
 /** https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted, what of it is a container's. */
