@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answerReview } from '../../../src/app/injector/mutate.ts';
 import { largestBody, mostConnections, WebhookServer } from '../../../src/app/injector/webhook-server.ts';
-import { systemClock } from '../../../src/base/clock.ts';
+import { type Clock, systemClock } from '../../../src/base/clock.ts';
 import { createInjectorMetrics } from '../../../src/telemetry/injector-metrics.ts';
 import { makeAuthority } from '../../support/certificates.ts';
 import { freePort } from '../../support/daemon.ts';
@@ -30,7 +30,9 @@ const server = new WebhookServer(
 beforeAll(() => server.listen());
 afterAll(() => server.drain());
 
-async function anotherServer(more: { readonly handshakeMs?: number } = {}): Promise<[WebhookServer, number]> {
+async function anotherServer(
+  more: { readonly handshakeMs?: number; readonly clock?: Clock } = {},
+): Promise<[WebhookServer, number]> {
   const address = { host: '127.0.0.1', port: await freePort() };
   const own = createInjectorMetrics({ certificateExpiresAtMs: () => undefined });
   const another = new WebhookServer(
@@ -223,9 +225,24 @@ describe('what is no review', () => {
     ['announced', false],
     ['not announced', true],
   ])('is told so when all of it has come: a large body, %s', async (_what, chunked) => {
-    const answer = await ask(Buffer.alloc(largestBody + 1, 0x20), { chunked });
+    const answer = await ask(Buffer.alloc(4 * largestBody, 0x20), { chunked });
     expect([answer.status, answer.connection]).toEqual([413, 'close']);
     expect(answer.body['error']).toContain(`larger than ${largestBody} bytes`);
+  });
+
+  test('a large body can be sent to its end, so that its sender comes to the answer', async () => {
+    const socket = connectTls({ host: '127.0.0.1', port, ca: authority.ca, servername: 'localhost' });
+    const broken = once(socket, 'close').then(() => 'broken off');
+    const sent = new Promise((done) => {
+      socket.on('error', () => {});
+      const head = 'POST /mutate HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n';
+      socket.write(`${head}content-length: ${4 * largestBody}\r\n\r\n`);
+      socket.write(Buffer.alloc(4 * largestBody, 0x20), (error) => done(error ? 'broken off' : 'sent'));
+    });
+    expect(await Promise.race([sent, broken])).toBe('sent');
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 413 /);
+    socket.destroy();
   });
 
   test('is not read at all: a body that is announced to be without measure', async () => {
@@ -286,7 +303,12 @@ test('a request that is under way when the server ends is answered', async () =>
 });
 
 test('a server that is ended before it listens does not listen', async () => {
-  const [another, anotherPort] = await anotherServer();
+  // The end is faster than the system.
+  const after: Clock['after'] = (_milliseconds, run) => {
+    run();
+    return { [Symbol.dispose]() {} };
+  };
+  const [another, anotherPort] = await anotherServer({ clock: { ...systemClock, after } });
   const listening = another.listen();
   await another.drain();
   await listening;
