@@ -28,10 +28,7 @@ describe.skipIf(helm === '')('the node daemon', () => {
       config: { environment: 'staging', cacheMaxBytes: 128 * 1024 ** 2, callerLimits: { callsPerSecond: 1000 } },
     });
     const { listen } = parse(daemon);
-    expect(listen).toEqual([
-      { unix: '/run/keyproxy/keyproxy.sock', mode: '0666', identity: 'token' },
-      { tcp: '127.0.0.1:50051', identity: 'token' },
-    ]);
+    expect(listen).toEqual([{ unix: '/run/keyproxy/keyproxy.sock', mode: '0666', identity: 'token' }]);
     expect(parsePolicyFile(policy, 'policy.yaml')).toMatchObject({ problems: [], warnings: [] });
     const { 'acme.yaml': acme = '' } = filesOf(objects, 'keyproxy-node-tenants');
     const options = { trustedEndpoints: [], allowLocal: false };

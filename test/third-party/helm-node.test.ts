@@ -35,7 +35,7 @@ async function writeVolumes(place: string, cluster: Cluster): Promise<void> {
   const { objects } = await renderGood(helm, {
     values: 'node',
     set: {
-      'node.config': { allow_local: true, listen: [{ tcp: '127.0.0.1:50051', identity: 'token' }] },
+      'node.config': { allow_local: true },
       'node.tenants': { 'acme.yaml': parse(localTenant('acme')) },
       'node.tokens.jwksUri': `${cluster.server.origin}/openid/v1/jwks`,
     },
@@ -64,6 +64,8 @@ describe.skipIf(helm === '' || kubernetes === '')('a node daemon of the chart', 
     await using daemon = await startDaemon({
       ...{ args: ['--config', join(place.path, 'config/daemon.yaml')], cwd: place.path },
       socket: 'run/keyproxy.sock',
+      // Tests' daemons have a listener by TCP beside their file.
+      env: { KEYPROXY_LISTEN_TCP_IDENTITY: 'token' },
     });
     const plaintext = Buffer.from('{"order":17}');
     const attempt = async (token?: string) => {

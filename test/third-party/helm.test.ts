@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../support/daemon.ts';
-import { chartFolder, minors, render, renderGood, valuesFile, valuesNames } from './helm/chart.ts';
+import { chartFolder, minors, objectOf, render, renderGood, valuesFile, valuesNames } from './helm/chart.ts';
 import { schemaLocations, writeSchemas } from './helm/schemas.ts';
 import { folderOf } from './ready.ts';
 import { run } from './run.ts';
@@ -53,6 +53,54 @@ describe.skipIf(helm === '')('values that make no sense', () => {
       /node\.config\.http: is what the chart decides/,
     ],
     [
+      'a socket that all pods of a node share without saying who they are',
+      {
+        'node.enabled': true,
+        'node.policy': policy,
+        'node.config': { listen: [{ unix: '/run/keyproxy/open.sock', mode: '0666', identity: 'socket' }] },
+      },
+      /node\.config\.listen: is what the chart decides/,
+    ],
+    [
+      'anonymous callers of a node’s daemon',
+      { 'node.enabled': true, 'node.policy': policy, 'node.config': { allow_anonymous: true } },
+      /node\.config\.allow_anonymous: is what the chart decides/,
+    ],
+    [
+      'a sidecar that requests more than its limit',
+      { 'sidecar.resources.requests.memory': '1Gi' },
+      /sidecar\.resources: requests 1Gi of memory and limits it to 192Mi; raise the limit/,
+    ],
+    [
+      'a sidecar that requests more than its limit, in numbers',
+      { 'sidecar.resources': { requests: { cpu: 1.5 }, limits: { cpu: '1200m' } } },
+      /sidecar\.resources: requests 1\.5 of cpu and limits it to 1200m/,
+    ],
+    ['an image that is none', { 'sidecar.image': 'A' }, /at '\/sidecar\/image': 'A' does not match pattern/],
+    [
+      'a repository that is none',
+      { 'image.repository': 'A b' },
+      /at '\/image\/repository': 'A b' does not match pattern/,
+    ],
+    [
+      'a budget that lets no node be drained',
+      { 'injector.podDisruptionBudget.maxUnavailable': 0 },
+      /at '\/injector\/podDisruptionBudget\/maxUnavailable': minimum: got 0/,
+    ],
+    [
+      'the same in per cent',
+      { 'injector.podDisruptionBudget.maxUnavailable': '0%' },
+      /at '\/injector\/podDisruptionBudget\/maxUnavailable': '0%' does not match pattern/,
+    ],
+    ...['commonLabels', 'injector.podLabels', 'node.podLabels'].map(
+      (place) =>
+        [
+          `a label of the chart’s own among ${place}`,
+          { [place]: { 'app.kubernetes.io/name': 'mine' } },
+          /app\.kubernetes\.io\/name/,
+        ] as const,
+    ),
+    [
       'a file of a tenant without its ending',
       { 'node.tenants': { acme: {} } },
       /at '\/node\/tenants': additional properties 'acme' not allowed/,
@@ -61,6 +109,28 @@ describe.skipIf(helm === '')('values that make no sense', () => {
 
   it.each(cases)('%s: are refused with what would be right', async (_title, set, why) => {
     expect(await render(helm, { set })).toEqual({ kind: 'refused', why: expect.stringMatching(why) });
+  });
+});
+
+describe.skipIf(helm === '')('labels', () => {
+  it('of pods stand over those of all objects, and no label is there twice', async () => {
+    const set = {
+      'node.enabled': true,
+      'node.policy': [{ callers: ['a'], tenants: ['b'], operations: ['*'] }],
+      'workloadIdentity.azure.clientId': '01234567-89ab-cdef-0123-456789abcdef',
+      commonLabels: { team: 'all', tier: 'back' },
+      'injector.podLabels': { team: 'injector' },
+      'node.podLabels': { team: 'node', 'azure.workload.identity/use': 'true' },
+    };
+    // The parser does not take a key twice.
+    const { objects } = await renderGood(helm, { set });
+    for (const [kind, name] of [['Deployment', 'injector'] as const, ['DaemonSet', 'node'] as const]) {
+      const { spec } = objectOf(objects, kind, `keyproxy-${name}`) as unknown as {
+        spec: { selector: { matchLabels: object }; template: { metadata: { labels: object } } };
+      };
+      const labels = { team: name, tier: 'back', ...spec.selector.matchLabels };
+      expect(spec.template.metadata.labels).toMatchObject(labels);
+    }
   });
 });
 

@@ -32,6 +32,21 @@ helm.sh/chart: {{ .context.Chart.Name }}-{{ .context.Chart.Version | replace "+"
 {{- end }}
 {{- end -}}
 
+{{/* Labels of a component's pods. Takes (context, component, and labels, which stand over those of all objects). */}}
+{{- define "keyproxy.podLabels" -}}
+{{- merge (deepCopy .labels) (include "keyproxy.labels" . | fromYaml) | toYaml -}}
+{{- end -}}
+
+{{/* How much a quantity is (`values.schema.json` has its form), for comparisons. */}}
+{{- define "keyproxy.quantity" -}}
+{{- if kindIs "string" . -}}
+{{- $factors := dict "" 1.0 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 -}}
+{{- mulf (float64 (regexFind "^[0-9.]+" .)) (get $factors (regexFind "[A-Za-z]*$" .)) -}}
+{{- else -}}
+{{- float64 . -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "keyproxy.image" -}}
 {{- $image := .Values.image -}}
 {{- if $image.digest -}}

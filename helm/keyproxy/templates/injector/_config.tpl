@@ -1,5 +1,12 @@
 {{/* The injector's file; docs/kubernetes.md has its keys. */}}
 {{- define "keyproxy.injectorConfig" -}}
+{{- $requests := default dict .Values.sidecar.resources.requests -}}
+{{- range $name, $most := default dict .Values.sidecar.resources.limits -}}
+{{- $least := default 0 (get $requests $name) -}}
+{{- if gt (include "keyproxy.quantity" $least | float64) (include "keyproxy.quantity" $most | float64) -}}
+{{- fail (printf "sidecar.resources: requests %v of %s and limits it to %v; raise the limit or lower the request" $least $name $most) -}}
+{{- end -}}
+{{- end -}}
 listen: 0.0.0.0:8443
 http: 0.0.0.0:9464
 sidecar:

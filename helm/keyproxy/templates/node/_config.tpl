@@ -1,6 +1,6 @@
 {{/*
-The daemon's file (docs/configuration.md): what the chart decides stands over what `node.config` says, whose listeners
-come beside the socket.
+The daemon's file (docs/configuration.md): what the chart decides stands over what `node.config` says. The socket is the
+only listener: all pods of the node share it, so each caller needs a token.
 */}}
 {{- define "keyproxy.nodeConfig" -}}
 {{- $token := dict
@@ -12,7 +12,7 @@ come beside the socket.
 {{- $socket := dict "unix" "/run/keyproxy/keyproxy.sock" "mode" "0666" "identity" "token" -}}
 {{- $own := dict
   "environment" .Values.node.environment
-  "listen" (concat (list $socket) (default list .Values.node.config.listen))
+  "listen" (list $socket)
   "http" (dict "address" ":9464")
   "tenants" (dict "directory" "/etc/keyproxy/tenants")
   "policy" "/etc/keyproxy/config/policy.yaml"
