@@ -58,10 +58,16 @@ describe.concurrent('a start that cannot be ends with 71 and one message that na
 
   test('the socket of a daemon that lives, which goes on unharmed', async () => {
     await using daemon = await startDaemon();
-    const said = await refused(daemon.cwd, ['--dev'], startup);
+    const said = await refused(daemon.cwd, ['--dev'], startup, { KEYPROXY_STATE_DIRECTORY: 'another' });
     expect(said).toContain('keyproxy.sock: another process answers there');
     using client = connect(daemon.socket);
     await client.call('Encrypt', demo);
+  });
+
+  test('the state of a daemon that lives', async () => {
+    await using daemon = await startDaemon();
+    const said = await refused(daemon.cwd, ['--dev'], startup, { KEYPROXY_LISTEN_UNIX: 'another.sock' });
+    expect(said).toContain('.keyproxy-dev/state of state.directory: another process has it');
   });
 
   test('a file where the socket should be, which stays', async () => {
