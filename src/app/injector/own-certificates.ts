@@ -9,7 +9,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { ApiServer } from './api-server.ts';
 import type { Issued } from './authority.ts';
 import { readSecret, writeSecret } from './kept-secret.ts';
-import { authoritiesOf, type KeyRing, planned } from './key-ring.ts';
+import { authoritiesOf, planned } from './key-ring.ts';
 import { completeBundle, readBundle, registrations, type TrustBundle, trusts } from './trust-bundle.ts';
 
 export interface OwnCertificatesOptions {
@@ -41,8 +41,8 @@ type Look = 'done' | 'waiting' | 'overtaken';
 export class OwnCertificates implements AsyncDisposable {
   readonly #options: OwnCertificatesOptions;
   readonly #hosts: readonly string[];
-  /** What is served, with those who vouch for it; its keys are wiped. */
-  #served: KeyRing | undefined;
+  /** The certificate that is served, and those that vouch for it; no keys. */
+  #served: { readonly leaf: string; readonly authorities: readonly string[] } | undefined;
   /** The bundles as the look before has seen them: every API server has heard of those by now. */
   #before: readonly TrustBundle[] = [];
   #timer: Timer | undefined;
@@ -97,16 +97,16 @@ export class OwnCertificates implements AsyncDisposable {
       return await this.#follow(bundles);
     } catch (error) {
       // Whatever else is wrong, a Secret that is gone say, what is served stays trusted.
-      if (this.#served !== undefined) await this.#complete(bundles, this.#served);
+      if (this.#served !== undefined) await this.#complete(bundles, this.#served.authorities);
       throw error;
     }
   }
 
-  /** Whether all bundles have what vouches for `ring` now. */
-  async #complete(bundles: readonly TrustBundle[], ring: KeyRing): Promise<boolean> {
+  /** Whether all bundles have all of `wanted` now. */
+  async #complete(bundles: readonly TrustBundle[], wanted: readonly string[]): Promise<boolean> {
     const { api } = this.#options;
     for (const bundle of bundles) {
-      if (!(await completeBundle(api, bundle, { wanted: authoritiesOf(ring), now: api.now() }))) return false;
+      if (!(await completeBundle(api, bundle, { wanted, now: api.now() }))) return false;
     }
     return true;
   }
@@ -127,13 +127,14 @@ export class OwnCertificates implements AsyncDisposable {
     }
     const ring = plan?.ring ?? read.ring;
     if (ring === undefined) return 'overtaken';
-    if (!(await this.#complete(bundles, ring))) return 'overtaken';
+    const authorities = authoritiesOf(ring);
+    if (!(await this.#complete(bundles, authorities))) return 'overtaken';
     const wasTrusted = this.#before.length > 0 && this.#before.every((bundle) => trusts(bundle, ring.current.cert));
     this.#before = bundles;
-    const isServed = ring.leaf.cert === this.#served?.leaf.cert;
+    const isServed = ring.leaf.cert === this.#served?.leaf;
     if (!isServed && !wasTrusted && this.#served !== undefined) return 'waiting';
     if (this.#stopped) return 'done';
-    this.#served = ring;
+    this.#served = { leaf: ring.leaf.cert, authorities };
     if (isServed) return 'done';
     this.#options.onLeaf(ring.leaf);
     return 'done';
