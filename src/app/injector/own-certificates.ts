@@ -9,7 +9,7 @@ import type { Log } from '../../telemetry/log.ts';
 import type { ApiServer } from './api-server.ts';
 import type { Issued } from './authority.ts';
 import { readSecret, writeSecret } from './kept-secret.ts';
-import { authoritiesOf, planned } from './key-ring.ts';
+import { authoritiesOf, type KeyRing, planned } from './key-ring.ts';
 import { completeBundle, readBundle, registrations, type TrustBundle, trusts } from './trust-bundle.ts';
 
 export interface OwnCertificatesOptions {
