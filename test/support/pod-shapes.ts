@@ -321,11 +321,14 @@ const impossible: readonly PodShape[] = [
       containers: [container({ volumeMounts: [{ name: 'data', mountPath: 'run/keyproxy' }] })],
     },
   }),
-  ...['keyproxy-socket', 'keyproxy-state'].map((name) =>
+  ...[
+    ['keyproxy-socket', '1Mi'],
+    ['keyproxy-state', '16Mi'],
+  ].map(([name = '', sizeLimit]) =>
     refused(`a mount of ${name} in a container that is not named`, /container log mounts keyproxy's volume/, {
       annotations: asking({ containers: 'app' }),
       spec: {
-        volumes: [{ name: 'keyproxy-socket', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }],
+        volumes: [{ name, emptyDir: { medium: 'Memory', sizeLimit } }],
         containers: [app, container({ name: 'log', volumeMounts: [{ name, mountPath: '/x' }] })],
       },
     }),

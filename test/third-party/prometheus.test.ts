@@ -44,6 +44,7 @@ const mayBeEmpty: Readonly<Record<string, string>> = {
   'Replicas in use': 'a tenant with a replica, whose first key is silent',
   'Credentials end': "credentials that end; the platform's own here do not",
   'Trace spans': 'tracing',
+  'KMS plugins': 'a KMS plugin, which is a process of its own',
   Reloads: 'a tenant file that changes while the daemon runs',
   'Silent keys': 'five calls in a row without an answer',
 };

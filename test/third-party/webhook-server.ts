@@ -24,8 +24,17 @@ export interface Behind {
 /** Starts one; the API server is to reach it as `host`. */
 export async function startWebhook({ certificate, answer }: Fault, behind: Behind): Promise<WebhookServer> {
   if (certificate === 'none: nobody listens') return { port: await freePort(), [Symbol.asyncDispose]: async () => {} };
-  const agent = new Agent({ keepAlive: true, ca: behind.authority.ca, servername: behind.host });
+  // Many servers share one injector.
+  const agent = new Agent({
+    keepAlive: true,
+    maxSockets: 16,
+    maxFreeSockets: 2,
+    ca: behind.authority.ca,
+    servername: behind.host,
+  });
   const server = createServer(await issued(certificate, behind));
+  // As the injector: the API server keeps connections for 90 s, and a request on one that has just been closed fails.
+  server.keepAliveTimeout = 120_000;
   server.on('request', (asked, response) => {
     const gone = new AbortController();
     response.once('close', () => gone.abort());

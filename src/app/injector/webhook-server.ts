@@ -24,9 +24,14 @@ const bodyBudgetBytes = 16 * 2 ** 20;
 /** Most bytes of a body that is too large, which are read and forgotten so that its sender hears why. */
 const forgottenBytes = 4 * largestBody;
 
-/** Most connections. Where few are left, those that wait for nothing are closed. */
-export const mostConnections = 256;
-const manyConnections = 192;
+/**
+ * Most connections. Where few are left, those that wait for nothing are closed. An API server opens one for each request
+ * that is under way, of which it takes 200 that change something (--max-mutating-requests-inflight), and there may be
+ * several: a bound that a crowd of pods reaches would refuse them.
+ */
+const defaultMostConnections = 1024;
+/** From this share of them on, few are left. */
+const manyShare = 3 / 4;
 
 /**
  * Longest wait for a handshake, for the head of a request, and for all of it, in milliseconds. A connection on which
@@ -51,6 +56,8 @@ export interface WebhookOptions {
   readonly answer: (path: WebhookPath, body: Buffer) => Answer;
   /** How long a server that ends still takes new requests, in milliseconds; three seconds by default. */
   readonly lingerMs?: number;
+  /** Most connections; 1,024 by default. */
+  readonly mostConnections?: number;
   /** Longest wait for a handshake, in milliseconds; five seconds by default. */
   readonly handshakeMs?: number;
 }
@@ -74,7 +81,7 @@ export class WebhookServer {
       (request, response) => void this.#serve(request, response),
     );
     this.#server.timeout = requestMs;
-    this.#server.maxConnections = mostConnections;
+    this.#server.maxConnections = options.mostConnections ?? defaultMostConnections;
     this.#server.on('connection', () => this.#makeRoom());
     // Probes of ports and clients of another TLS: nothing to act on, and no reason to end.
     this.#server.on('tlsClientError', (error) => options.log.debug({ problem: error.message }, 'a handshake failed'));
@@ -113,7 +120,7 @@ export class WebhookServer {
 
   #makeRoom(): void {
     this.#server.getConnections((_error, count) => {
-      if (count >= manyConnections) this.#server.closeIdleConnections();
+      if (count >= manyShare * this.#server.maxConnections) this.#server.closeIdleConnections();
     });
   }
 

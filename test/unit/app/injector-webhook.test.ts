@@ -6,7 +6,7 @@ import jsonPatch from 'fast-json-patch';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answerReview } from '../../../src/app/injector/mutate.ts';
-import { largestBody, mostConnections, WebhookServer } from '../../../src/app/injector/webhook-server.ts';
+import { largestBody, WebhookServer } from '../../../src/app/injector/webhook-server.ts';
 import { type Clock, systemClock } from '../../../src/base/clock.ts';
 import { createInjectorMetrics } from '../../../src/telemetry/injector-metrics.ts';
 import { makeAuthority } from '../../support/certificates.ts';
@@ -31,7 +31,7 @@ beforeAll(() => server.listen());
 afterAll(() => server.drain());
 
 async function anotherServer(
-  more: { readonly handshakeMs?: number; readonly clock?: Clock } = {},
+  more: { readonly handshakeMs?: number; readonly mostConnections?: number; readonly clock?: Clock } = {},
 ): Promise<[WebhookServer, number]> {
   const address = { host: '127.0.0.1', port: await freePort() };
   const own = createInjectorMetrics({ certificateExpiresAtMs: () => undefined });
@@ -347,9 +347,9 @@ describe('whoever comes without credentials', () => {
   });
 
   test('and makes connections gets a bounded number', async () => {
-    const [another, anotherPort] = await anotherServer();
+    const [another, anotherPort] = await anotherServer({ mostConnections: 64 });
     await another.listen();
-    const sockets = Array.from({ length: mostConnections + 50 }, () => connect(anotherPort, '127.0.0.1'));
+    const sockets = Array.from({ length: 64 + 50 }, () => connect(anotherPort, '127.0.0.1'));
     for (const socket of sockets) socket.on('error', () => {}).resume();
     const closed = () => sockets.filter((socket) => socket.closed).length;
     await until(() => closed() >= 50);
@@ -359,7 +359,7 @@ describe('whoever comes without credentials', () => {
   });
 
   test('and keeps connections that wait for nothing loses them when there are many', async () => {
-    const [another, anotherPort] = await anotherServer();
+    const [another, anotherPort] = await anotherServer({ mostConnections: 64 });
     await another.listen();
     const agent = new Agent({ keepAlive: true });
     const call = request({ ...to(anotherPort), agent, headers: { 'content-type': 'application/json' } });
@@ -368,7 +368,7 @@ describe('whoever comes without credentials', () => {
     const ended = once(answer.socket, 'close');
     answer.resume();
     await once(answer, 'end');
-    const sockets = Array.from({ length: 200 }, () => connect(anotherPort, '127.0.0.1').on('error', () => {}));
+    const sockets = Array.from({ length: 50 }, () => connect(anotherPort, '127.0.0.1').on('error', () => {}));
     await ended;
     for (const socket of sockets) socket.destroy();
     agent.destroy();
