@@ -1,5 +1,6 @@
 /** The one tenant of a plane that has but one: read from its file at the start, and again whenever that changes. */
-import { type Clock, systemClock, type Timer } from '../base/clock.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { keepLooking } from '../base/looks.ts';
 import { readConfigFile } from '../config/file.ts';
 import type { TenantFileOptions } from '../config/key-block.ts';
 import { ConfigError, type ConfigProblem } from '../config/problem.ts';
@@ -7,6 +8,9 @@ import { parseTenantFile, type TenantConfig } from '../config/tenant-file.ts';
 
 /** Between two looks at the file, in milliseconds. */
 const lookMs = 2_000;
+
+/** When the next look is due. */
+const nextLook = () => lookMs;
 
 /** What a look has found that is not as before. */
 export type TenantFileChange =
@@ -28,7 +32,10 @@ export async function openTenantFile(path: string, options: TenantFileOptions): 
     config,
     watch(onChange, clock = systemClock) {
       const { tenantId } = config;
-      return repeat(clock, look(path, { ...options, seen, tenantId, onChange }));
+      const work = look(path, { ...options, seen, tenantId, onChange });
+      // What goes wrong in a look comes again with the next one.
+      const again = () => work().then(nextLook, nextLook);
+      return keepLooking({ clock, firstMs: lookMs, look: again });
     },
   };
 }
@@ -69,24 +76,4 @@ function tenantOf(text: string, path: string, options: TenantFileOptions): Tenan
   const { config, problems } = parseTenantFile(text, path, options);
   if (config === undefined) throw new ConfigError(problems);
   return config;
-}
-
-function repeat(clock: Clock, work: () => Promise<void>): Disposable {
-  let timer: Timer | undefined;
-  let isOver = false;
-  const later = () => {
-    timer = clock.after(lookMs, () => {
-      // What goes wrong in a look comes again with the next one.
-      void work()
-        .catch(() => {})
-        .finally(() => isOver || later());
-    });
-  };
-  later();
-  return {
-    [Symbol.dispose]() {
-      isOver = true;
-      timer?.[Symbol.dispose]();
-    },
-  };
 }
