@@ -2,8 +2,7 @@
 import { spawn } from 'node:child_process';
 import { chmod, mkdir, readdir, readFile, readlink, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
-import { buildKeyproxy } from '../../build.ts';
+import { describe, expect, test } from 'vitest';
 import { hardenedFlags } from '../../src/app/hardening-flags.ts';
 import { startAwsSimulator } from '../simulators/aws/server.ts';
 import { awsFolder, startAwsDaemon } from '../support/aws-tenant.ts';
@@ -11,12 +10,8 @@ import { connect } from '../support/client.ts';
 import { toldBy } from '../support/client-errors.ts';
 import { type Daemon, freePort, type Hardening, startDaemon, temporaryFolder } from '../support/daemon.ts';
 import { daemonFolder, localTenant, otherTransport } from '../support/daemon-folder.ts';
+import { testedProgram } from '../support/tested-program.ts';
 
-/** The built program: it starts in a fraction of the source's time, and nearly every test here starts some. */
-const built = await temporaryFolder();
-await buildKeyproxy(built.path);
-const program = join(built.path, 'keyproxy.js');
-afterAll(() => built[Symbol.asyncDispose]());
 /** As operators start it. */
 const hardening = 'by itself';
 const demo = { tenant_id: 'demo', plaintext: Buffer.from('x') };
@@ -77,11 +72,11 @@ async function endingSoon(
   return { code, output: () => text };
 }
 
-const serve = [program, 'serve', '--config', 'keyproxy.yaml'] as const;
+const serve = [testedProgram(), 'serve', '--config', 'keyproxy.yaml'] as const;
 
 describe('a daemon that is started as it comes', () => {
   test('is the same process, under Node’s permission model, and its files are its owner’s', async () => {
-    await using daemon = await startDaemon({ program, hardening });
+    await using daemon = await startDaemon({ hardening });
     using client = connect(daemon.socket);
     await client.call('Encrypt', demo);
     const words = (await procFile(daemon, 'cmdline')).split('\n');
@@ -98,7 +93,6 @@ describe('a daemon that is started as it comes', () => {
   test('opens no inspector, whatever NODE_OPTIONS and SIGUSR1 ask for, where one that is not hardened does', async () => {
     const inspected = async (how: Hardening) => {
       const daemon = await startDaemon({
-        program,
         env: {
           NODE_OPTIONS: `--inspect=127.0.0.1:${await freePort()} --max-old-space-size=200`,
           NODE_TLS_REJECT_UNAUTHORIZED: '0',
@@ -131,7 +125,6 @@ describe('a daemon that is started as it comes', () => {
     const snapshots = async (how: Hardening) => {
       // A signal that does nothing where nobody listens for it.
       await using daemon = await startDaemon({
-        program,
         env: { NODE_OPTIONS: '--heapsnapshot-signal=SIGWINCH --report-on-signal --report-signal=SIGURG' },
         hardening: how,
       });
@@ -181,7 +174,6 @@ describe('a daemon that is started as it comes', () => {
     });
     const socket = 'run/deep/keyproxy.sock';
     await using daemon = await startDaemon({
-      program,
       ...folder.start,
       socket,
       hardening,
@@ -203,7 +195,7 @@ describe('a daemon that is started as it comes', () => {
         extra: 'allow_local: true',
         tenants: { 'a.yaml': localTenant('a') },
       });
-      await using daemon = await startDaemon({ ...folder.start, program, hardening });
+      await using daemon = await startDaemon({ ...folder.start, hardening });
       using client = connect(daemon.socket);
       await client.call('Encrypt', { ...demo, tenant_id: 'a' });
       expect(await procFile(daemon, 'cmdline')).toMatch(/^--allow-addons$/m);

@@ -1,14 +1,14 @@
 /** The daemon as an injected container starts it: these arguments, these variables, and folders where its mounts are. */
 import { spawn } from 'node:child_process';
 import { appendFile, mkdir, stat, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { decide } from '../../src/injector/inject.ts';
 import { startAwsSimulator } from '../simulators/aws/server.ts';
 import { connect } from '../support/client.ts';
-import { compileCache } from '../support/compile-cache.ts';
 import { freePort, temporaryFolder } from '../support/daemon.ts';
 import { podSettings } from '../support/pod-shapes.ts';
+import { compileCache, testedProgram } from '../support/tested-program.ts';
 
 interface Container {
   readonly name: string;
@@ -47,8 +47,7 @@ test('the container of an injected pod serves its tenants, and those alone, on a
   }
 
   const { accessKeyId, secretAccessKey } = aws.platform;
-  const main = resolve(import.meta.dirname, '../../src/main.ts');
-  const child = spawn(process.execPath, [main, ...container.args], {
+  const child = spawn(process.execPath, [testedProgram(), ...container.args], {
     cwd: '/',
     env: {
       ...compileCache(),

@@ -1,17 +1,16 @@
 /** The injector as a process, beside a simulated API server: from its start to SIGTERM. */
 import { spawn } from 'node:child_process';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { AdmissionControl } from '../simulators/kubernetes/admission.ts';
 import { startKubernetes } from '../simulators/kubernetes/server.ts';
 import { makeAuthority } from '../support/certificates.ts';
-import { compileCache } from '../support/compile-cache.ts';
 import { freePort, temporaryFolder } from '../support/daemon.ts';
 import { checkConfiguration, injectorNames, serviceHost, webhookConfiguration } from '../support/injector-world.ts';
 import { podShapes } from '../support/pod-shapes.ts';
+import { compileCache, testedProgram } from '../support/tested-program.ts';
 
-const mainFile = resolve(import.meta.dirname, '../../src/main.ts');
 const pod = podShapes[0]?.pod ?? {};
 
 async function until(condition: () => Promise<boolean> | boolean, said: () => string): Promise<void> {
@@ -36,7 +35,7 @@ async function start(folder: string, file: string, env: Readonly<Record<string, 
   const [port, httpPort] = [await freePort(), await freePort()];
   const path = join(folder, `injector-${port}.yaml`);
   await writeFile(path, `listen: 127.0.0.1:${port}\nhttp: 127.0.0.1:${httpPort}\n${file}`);
-  const child = spawn(process.execPath, [mainFile, 'injector', '--config', path], {
+  const child = spawn(process.execPath, [testedProgram(), 'injector', '--config', path], {
     cwd: folder,
     env: { ...compileCache(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

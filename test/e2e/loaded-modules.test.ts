@@ -8,6 +8,7 @@ import { connect } from '../support/client.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { daemonFolder, localTenant, otherTransport } from '../support/daemon-folder.ts';
 import { loadedModules, recordModules } from '../support/loaded-modules.ts';
+import { sourceProgram } from '../support/tested-program.ts';
 
 /** Provider → what only its own code and its libraries' are called. */
 const homes: Readonly<Record<string, RegExp>> = {
@@ -25,6 +26,9 @@ function providersAmong(modules: readonly string[]): string[] {
 /** What a daemon needs whose calls are traced. OpenTelemetry’s interfaces come with prom-client. */
 const tracingCode = /\/src\/telemetry\/(?:tracing|span-[a-z-]+)\.ts$|\/node_modules\/@opentelemetry\/(?!api\/)/;
 
+/** Modules have their names in the source alone, and the look at them is Node's option. */
+const modular = { program: sourceProgram, hardening: 'none' } as const;
+
 const request = { encryption_context: { purpose: 'orders' }, plaintext: Buffer.from('x') };
 
 describe('a daemon that has served a tenant', () => {
@@ -33,7 +37,7 @@ describe('a daemon that has served a tenant', () => {
     await using folder = await awsFolder(aws, [{ id: 'acme', keyArn: aws.createKey().arn }]);
     const records = join(folder.path, 'modules');
     await mkdir(records);
-    await using daemon = await startAwsDaemon(aws, folder, recordModules(records), { hardening: 'none' });
+    await using daemon = await startAwsDaemon(aws, folder, recordModules(records), modular);
     using client = connect(daemon.socket);
     await client.call('Encrypt', { ...request, tenant_id: 'acme' });
     expect(await daemon.stop()).toBe(0);
@@ -81,7 +85,7 @@ async function loadedBy(listener: string, more = ''): Promise<readonly string[]>
   });
   const records = join(folder.path, 'modules');
   await mkdir(records);
-  await using daemon = await startDaemon({ ...folder.start, env: recordModules(records), hardening: 'none' });
+  await using daemon = await startDaemon({ ...folder.start, env: recordModules(records), ...modular });
   using client = connect(daemon.socket);
   await client.call('Encrypt', { ...request, tenant_id: 'acme' });
   expect(await daemon.stop()).toBe(0);

@@ -53,7 +53,7 @@ export function startAwsDaemon(
   aws: AwsSimulator,
   folder: DaemonFolder,
   more: Readonly<Record<string, string>> = {},
-  settings: Pick<DaemonOptions, 'hardening'> = {},
+  settings: Pick<DaemonOptions, 'hardening' | 'program'> = {},
 ): Promise<Daemon> {
   const { accessKeyId, secretAccessKey } = aws.platform;
   const socket = `${randomUUID()}.sock`;

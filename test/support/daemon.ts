@@ -3,11 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { hardenedFlags } from '../../src/app/hardening-flags.ts';
-import { compileCache } from './compile-cache.ts';
-
-const mainFile = resolve(import.meta.dirname, '../../src/main.ts');
+import { compileCache, testedProgram } from './tested-program.ts';
 
 export interface DaemonOptions {
   /** The command; `serve` where none is given. */
@@ -17,7 +15,7 @@ export interface DaemonOptions {
   /** Arguments after the command; `--dev` where none are given. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** The program's file; the source where none is given. */
+  /** The program's file; the built one where none is given. */
   readonly program?: string;
   /** The folder it runs in; one of its own, removed at the end, where none is given. */
   readonly cwd?: string;
@@ -70,7 +68,7 @@ export function runKeyproxy(
   args: readonly string[],
   options: { cwd?: string; env?: Readonly<Record<string, string>> } = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [mainFile, ...args], {
+  const child = spawn(process.execPath, [testedProgram(), ...args], {
     cwd: options.cwd,
     env: { ...process.env, ...compileCache(), NODE_ENV: '', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -94,7 +92,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   const own = options.cwd === undefined ? await temporaryFolder() : undefined;
   const cwd = options.cwd ?? own?.path ?? '.';
   const [tcpPort, httpPort] = [await freePort(), options.httpPort ?? (await freePort())];
-  const { hardening = 'at start', program = mainFile, args = ['--dev'], command = 'serve' } = options;
+  const { hardening = 'at start', program = testedProgram(), args = ['--dev'], command = 'serve' } = options;
   const flags = hardening === 'at start' ? flagsFor(cwd) : [];
   const more = hardening === 'none' ? ['--no-hardening'] : [];
   const child = spawn(process.execPath, [...flags, program, command, ...args, ...more], {

@@ -2,10 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { compileCache } from './compile-cache.ts';
 import type { FloodReport } from './flood-connection.ts';
 import type { Window, WindowResult } from './flood-neighbour.ts';
 import type { Flood } from './floods.ts';
+import { compileCache } from './tested-program.ts';
 
 export interface Attacker extends AsyncDisposable {
   /** What it has done so far. */

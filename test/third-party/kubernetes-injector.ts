@@ -1,15 +1,13 @@
 /** The real injector as a process on this machine, with what Kubernetes would put into its pod. */
 import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { compileCache } from '../support/compile-cache.ts';
 import { freePort, temporaryFolder } from '../support/daemon.ts';
+import { compileCache, testedProgram } from '../support/tested-program.ts';
 import { type Chart, release } from './kubernetes-chart.ts';
 import { until } from './kubernetes-scene.ts';
 import type { Account, Cluster } from './kubernetes-server.ts';
-
-const mainFile = resolve(import.meta.dirname, '../../src/main.ts');
 
 export interface Injector extends AsyncDisposable {
   /** Of its webhook, on 127.0.0.1. */
@@ -60,7 +58,7 @@ export async function launchInjector(options: InjectorOptions): Promise<Injector
   await writeFile(join(place.path, 'token'), await cluster.tokenOf(account), { mode: 0o600 });
   await writeFile(join(place.path, 'ca.crt'), cluster.server.ca);
   const { hostname, port: apiPort } = new URL(cluster.server.origin);
-  const child = spawn(process.execPath, [mainFile, 'injector', '--config', 'injector.yaml'], {
+  const child = spawn(process.execPath, [testedProgram(), 'injector', '--config', 'injector.yaml'], {
     cwd: place.path,
     env: {
       ...process.env,
