@@ -4,6 +4,7 @@
  * claim one tenant neither displaces the version that is served.
  */
 import type { TenantId } from '../base/ids.ts';
+import { withOwnAudiences } from './audiences.ts';
 import type { ConfigProblem } from './problem.ts';
 import type { DirectoryScan, LoadedTenant } from './tenant-scan.ts';
 
@@ -38,11 +39,12 @@ export function mergeScan(previous: ReadonlyMap<TenantId, LoadedTenant>, scan: D
   for (const [id, before] of previous) {
     if (!tenants.has(id) && scan.files.get(before.file)?.kind === 'bad') tenants.set(id, before);
   }
+  const sound = withOwnAudiences(previous, tenants);
   return {
-    tenants,
-    changed: [...tenants].filter(([id, now]) => previous.get(id)?.hash !== now.hash).map(([, now]) => now),
-    removed: [...previous.keys()].filter((id) => !tenants.has(id)),
-    problems,
+    tenants: sound.tenants,
+    changed: [...sound.tenants].filter(([id, now]) => previous.get(id)?.hash !== now.hash).map(([, now]) => now),
+    removed: [...previous.keys()].filter((id) => !sound.tenants.has(id)),
+    problems: [...problems, ...sound.problems],
   };
 }
 

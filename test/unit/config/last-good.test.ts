@@ -94,3 +94,67 @@ describe('what is served after a look at the folder', () => {
     expect(mergeScan(served(a), scan(good(other)))).toMatchObject({ tenants: served(other), removed: ['a'] });
   });
 });
+
+describe('the audience of the tokens that a Vault gets', () => {
+  /** A tenant with a Vault of its customer's, at `host`, that gets tokens for `audience`. */
+  function withVault(id: string, vault: { customer?: string; host?: string; audience: string; hash?: string }) {
+    const { customer = id, host = id, audience, hash = 'v1' } = vault;
+    const address = `https://${host}.example:8200`;
+    const auth = `{method: kubernetes, role: r, audience: '${audience}'}`;
+    const text = `customer: ${customer}\ntenant_id: ${id}\nencryption: {provider: vault, vault: {address: '${address}', key_name: k, auth: ${auth}}}\n`;
+    const { config } = parseTenantFile(text, `${id}.yaml`, { allowLocal: false, trustedEndpoints: [] });
+    if (config === undefined) throw new Error('the tenant is not valid');
+    return { config, file: `${id}.yaml`, hash };
+  }
+
+  const acme = withVault('acme', { audience: 'vault://customer' });
+
+  test('is not that of another customer’s Vault', () => {
+    const globex = withVault('globex', { audience: 'vault://customer' });
+    const fresh = mergeScan(served(), scan(good(acme), good(globex)));
+    expect([...fresh.tenants.keys()]).toEqual(['acme']);
+    expect(fresh.problems).toEqual([
+      {
+        ...{ file: 'globex.yaml', line: 0, path: 'encryption.vault.auth.audience' },
+        message: expect.stringMatching(/^vault:\/\/customer is what acme's Vault at https:\/\/acme\.example:8200 gets/),
+      },
+    ]);
+  });
+
+  test('is his who has it, whatever the order of the files', () => {
+    const aardvark = withVault('aardvark', { audience: 'vault://customer' });
+    const change = mergeScan(served(acme), scan(good(aardvark), good(acme)));
+    expect(change).toMatchObject({
+      tenants: served(acme),
+      changed: [],
+      removed: [],
+      problems: [{ file: 'aardvark.yaml' }],
+    });
+  });
+
+  test('that is another’s leaves a tenant as it was', () => {
+    const before = withVault('globex', { audience: 'vault://globex' });
+    const after = withVault('globex', { audience: 'vault://customer', hash: 'v2' });
+    const change = mergeScan(served(acme, before), scan(good(acme), good(after)));
+    expect(change).toMatchObject({ changed: [], removed: [], problems: [{ file: 'globex.yaml' }] });
+    expect(change.tenants).toEqual(served(acme, before));
+  });
+
+  test('is free again when its tenant is gone', () => {
+    const globex = withVault('globex', { audience: 'vault://customer' });
+    expect(mergeScan(served(acme), scan(good(globex)))).toMatchObject({ tenants: served(globex), problems: [] });
+  });
+
+  test('stays with a tenant that moves, whatever it is called', () => {
+    const moved = withVault('acme', { customer: 'acme2', host: 'new', audience: 'vault://customer', hash: 'v2' });
+    expect(mergeScan(served(acme), scan(good(moved)))).toMatchObject({ tenants: served(moved), problems: [] });
+  });
+
+  test.each([
+    ['by tenants of one customer', withVault('other', { customer: 'acme', audience: 'vault://customer' })],
+    ['by tenants at one server', withVault('other', { host: 'acme', audience: 'vault://customer' })],
+  ])('can be shared %s', (_how, other) => {
+    const change = mergeScan(served(), scan(good(acme), good(other)));
+    expect(change).toMatchObject({ tenants: served(acme, other), problems: [] });
+  });
+});
