@@ -1,6 +1,8 @@
 /** The HTTP endpoint for probes and Prometheus. No key operation is reachable here. */
-import { createServer, type RequestListener } from 'node:http';
 import type { Registry } from 'prom-client';
+import { systemClock } from '../base/clock.ts';
+import { collected } from './collected.ts';
+import { type HttpAnswer, serveOneRequests } from './http-server.ts';
 
 export interface HttpOptions {
   readonly host: string | undefined;
@@ -10,51 +12,25 @@ export interface HttpOptions {
   readonly isReady: () => boolean;
 }
 
-/** Longest wait for a request's headers, in milliseconds. */
-const headersTimeoutMs = 5000;
-
 /** Serves `/metrics`, `/livez` and `/readyz`. Rejects where the address cannot be had. */
-export async function serveHttp(options: HttpOptions): Promise<AsyncDisposable> {
-  const server = createServer({ headersTimeout: headersTimeoutMs, requestTimeout: headersTimeoutMs }, answer(options));
-  await new Promise<void>((done, fail) => {
-    server.once('error', fail);
-    server.listen({ port: options.port, ...(options.host !== undefined && { host: options.host }) }, () => done());
-  });
-  return {
-    [Symbol.asyncDispose]: () =>
-      new Promise((done) => {
-        server.close(() => done());
-        server.closeAllConnections();
-      }),
-  };
-}
-
-function answer(options: HttpOptions): RequestListener {
-  return (request, response) => {
-    const send = (status: number, text: string, type = 'text/plain; charset=utf-8') => {
-      response.writeHead(status, { 'content-type': type }).end(text);
-    };
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      response.setHeader('allow', 'GET, HEAD');
-      send(405, 'only GET is answered here\n');
-      return;
-    }
-    switch (request.url?.split('?')[0]) {
+export function serveHttp({ host, port, registry, isReady }: HttpOptions): Promise<AsyncDisposable> {
+  const collect = collected(registry, systemClock);
+  const metrics = (): Promise<HttpAnswer> =>
+    collect().then(
+      (body) => ({ status: 200, body, type: registry.contentType }),
+      () => ({ status: 500, body: 'metrics could not be collected\n' }),
+    );
+  const answer = (path: string): HttpAnswer | Promise<HttpAnswer> => {
+    switch (path) {
       case '/livez':
-        send(200, 'ok\n');
-        return;
+        return { status: 200, body: 'ok\n' };
       case '/readyz':
-        if (options.isReady()) send(200, 'ok\n');
-        else send(503, 'not ready\n');
-        return;
+        return isReady() ? { status: 200, body: 'ok\n' } : { status: 503, body: 'not ready\n' };
       case '/metrics':
-        options.registry.metrics().then(
-          (text) => send(200, text, options.registry.contentType),
-          () => send(500, 'metrics could not be collected\n'),
-        );
-        return;
+        return metrics();
       default:
-        send(404, 'offered here: /metrics, /livez, /readyz\n');
+        return { status: 404, body: 'offered here: /metrics, /livez, /readyz\n' };
     }
   };
+  return serveOneRequests({ host, port, answer });
 }

@@ -1,7 +1,7 @@
 /** The HTTP endpoint over a real socket on loopback. */
 import { request } from 'node:http';
-import { createServer } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { connect, createServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { serveHttp } from '../../../src/telemetry/http.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { freePort } from '../../support/daemon.ts';
@@ -109,4 +109,48 @@ describe('serveHttp', () => {
     });
     await new Promise((done) => server.close(done));
   });
+
+  it('answers one request for a connection, and hangs up', async () => {
+    const { port } = await endpoint();
+    const { socket, text } = raw(port, 'GET /livez HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(3));
+    await new Promise((done) => socket.once('close', done));
+    expect(text().match(/HTTP\/1\.1 \d+/g)?.[0]).toBe('HTTP/1.1 200');
+    expect(text().match(/HTTP\/1\.1 200/g)).toHaveLength(1);
+  });
+
+  it('collects for all who ask together', async () => {
+    const { port, registry } = await endpoint();
+    const collections = vi.spyOn(registry, 'metrics');
+    const sockets = Array.from({ length: 100 }, () =>
+      raw(port, 'GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(100)),
+    );
+    await Promise.all(sockets.map(({ socket }) => new Promise((done) => socket.once('close', done))));
+    for (const { text } of sockets) expect(text()).toContain('keyproxy_config_reloads_total{outcome="ok"} 1');
+    expect(collections.mock.calls.length).toBeLessThan(50);
+  });
+
+  it.each([
+    ['that say nothing', ''],
+    ['with heads that do not end', `GET /livez HTTP/1.1\r\nx: ${'a'.repeat(7000)}`],
+    ['that do not read their answers', 'GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(500)],
+  ])('answers beside hundreds of connections %s', async (_, bytes) => {
+    const { base, port } = await endpoint();
+    const crowd = Array.from({ length: 700 }, () => raw(port, bytes, 'unread').socket);
+    await Promise.all(crowd.map((socket) => new Promise((done) => socket.once('connect', done).once('error', done))));
+    for (let asked = 0; asked < 20; asked++) expect((await fetch(`${base}/livez`)).status).toBe(200);
+    for (const socket of crowd) socket.destroy();
+  });
 });
+
+/** A connection that sends these bytes, and what comes back. */
+function raw(port: number, bytes: string, mode: 'read' | 'unread' = 'read'): { socket: Socket; text: () => string } {
+  let text = '';
+  const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+  socket.on('error', () => {});
+  if (mode === 'read') {
+    socket.on('data', (chunk) => {
+      text += chunk;
+    });
+  }
+  return { socket, text: () => text };
+}

@@ -1,0 +1,126 @@
+/**
+ * An HTTP/1.1 server (RFC 9112) for small questions of people who need not say who they are, in a process whose calls
+ * matter: a connection is for one GET, of which nothing but the first line is looked at, and everything has a bound.
+ *
+ * Node's own server reads all requests that a peer has sent ahead, 25 µs for each, whatever is answered to the first:
+ * 1.5 MB of them a second leave no time for anything else. Here what follows the first one is thrown away unread.
+ */
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { type Clock, systemClock } from '../base/clock.ts';
+import { Room } from '../base/room.ts';
+
+export interface HttpAnswer {
+  readonly status: keyof typeof reasons;
+  readonly body: string | Buffer;
+  /** The body's type; text where none is given. */
+  readonly type?: string;
+}
+
+export interface HttpServerOptions {
+  readonly host: string | undefined;
+  readonly port: number;
+  /** Answers a GET for a path, without its query. Must not reject. */
+  readonly answer: (path: string) => HttpAnswer | Promise<HttpAnswer>;
+  readonly clock?: Clock;
+}
+
+const reasons = {
+  200: 'OK',
+  400: 'Bad Request',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+} as const;
+
+/** Most connections at a time: probes and scrapes take a few milliseconds each. */
+const mostConnections = 512;
+/** Longest life of a connection, in milliseconds: what Prometheus waits for an answer by default. */
+const longestMs = 10_000;
+/** Most bytes of a head; those of Kubernetes and Prometheus have some hundred. */
+const largestHead = 8 * 1024;
+
+const endOfHead = '\r\n\r\n';
+const requestLine = /^([A-Z]{1,16}) (\S+) HTTP\/1\.([01])\r\n/;
+const hostLine = /\r\nhost:/i;
+
+/** Serves until it is disposed, which ends all connections. Rejects where the address cannot be had. */
+export async function serveOneRequests(options: HttpServerOptions): Promise<AsyncDisposable> {
+  const { host, port, clock = systemClock } = options;
+  const room = new Room<Socket>(mostConnections);
+  // A peer may say with its request that it has no more to send.
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    room.enter(socket);
+    const timer = clock.after(longestMs, () => socket.destroy());
+    socket.on('error', () => {});
+    socket.once('close', () => {
+      timer[Symbol.dispose]();
+      room.leave(socket);
+    });
+    readHead(socket, (head) => {
+      room.serve(socket);
+      void reply(socket, head, options);
+    });
+  });
+  server.listen({ port, ...(host !== undefined && { host }) });
+  await once(server, 'listening');
+  // A connection that could not be taken; the next one may be.
+  server.on('error', () => {});
+  return {
+    [Symbol.asyncDispose]: () =>
+      new Promise((done) => {
+        server.close(() => done());
+        room.clear();
+      }),
+  };
+}
+
+/** Hands on the head of the first request, or undefined where it is too large; what comes later is thrown away. */
+function readHead(socket: Socket, onHead: (head: string | undefined) => void): void {
+  let head = '';
+  const take = (chunk: Buffer) => {
+    // An end may be in two chunks, so the last bytes are looked at again.
+    const from = Math.max(0, head.length - endOfHead.length);
+    head += chunk.toString('latin1', 0, largestHead);
+    const end = head.indexOf(endOfHead, from);
+    if (end < 0 && head.length < largestHead) return;
+    socket.off('data', take).off('end', give).resume();
+    onHead(end < 0 ? undefined : head.slice(0, end + 2));
+  };
+  const give = () => socket.destroy();
+  socket.on('data', take).once('end', give);
+}
+
+async function reply(socket: Socket, head: string | undefined, { answer }: HttpServerOptions): Promise<void> {
+  const [, method, target, minor] = requestLine.exec(head ?? '') ?? [];
+  if (head === undefined) send(socket, { status: 431, body: 'the request is too large\n' });
+  else if (target === undefined || (minor === '1' && !hostLine.test(head))) {
+    send(socket, { status: 400, body: 'this is no request of HTTP/1.1\n' });
+  } else if (method !== 'GET' && method !== 'HEAD') {
+    send(socket, { status: 405, body: 'only GET is answered here\n' }, 'Allow: GET, HEAD\r\n');
+  } else {
+    const given = await answer(target.split('?', 1)[0] ?? '');
+    send(socket, given, '', method);
+  }
+}
+
+/** Sends the answer, and has no more to send. Bytes of a body go out as they are: several answers may share them. */
+function send(
+  socket: Socket,
+  { status, body, type = 'text/plain; charset=utf-8' }: HttpAnswer,
+  more = '',
+  method = '',
+): void {
+  if (socket.destroyed) return;
+  const length = Buffer.byteLength(body);
+  socket.cork();
+  socket.write(
+    `HTTP/1.1 ${status} ${reasons[status]}\r\nDate: ${new Date().toUTCString()}\r\nContent-Type: ${type}\r\n` +
+      `Content-Length: ${length}\r\n${more}Connection: close\r\n\r\n`,
+    'latin1',
+  );
+  if (method !== 'HEAD') socket.write(body);
+  socket.end();
+}
