@@ -58,6 +58,7 @@ export const terraformSamples: Readonly<Record<string, Samples>> = {
       name: ['ab', '1vault', 'vault-', 'x'.repeat(25)],
       key_name: ['', 'under_score'],
       key_size: [1024, 3073],
+      rotation_days: [0, 6, 7.5],
       resource_group_name: [''],
       location: ['East US'],
       directory_id: refusedIds,
@@ -92,47 +93,68 @@ export const terraformSamples: Readonly<Record<string, Samples>> = {
   ...vaultCases(),
 };
 
-/** One for each way to log in; the resources of the other one are not made. */
+/**
+ * One for each way to log in, and one for an AppRole method that is there already; the resources of the others are not
+ * made.
+ */
 function vaultCases(): Record<string, Samples> {
-  const common = {
+  const resources = {
     'vault_mount.transit': { path: 'transit' },
     'vault_transit_secret_backend_key.cmk': { name: 'platform-cmk' },
     'vault_policy.keyproxy': { name: 'platform-cmk' },
+    'vault_auth_backend.approle': [],
+    'vault_approle_auth_backend_role.keyproxy': [],
+    'vault_kubernetes_auth_backend_role.keyproxy': [],
   };
+  const roleId = '6f3c9a3e-0d5c-4c1e-9f0a-2b7f4f0f7a11';
+  const account = { name: 'keyproxy-node', namespace: 'keyproxy' };
   const refused = {
     ...refusedTenant,
     address: ['', 'http://vault.acme.example', 'https://vault.acme.example/v1', 'https://user:pass@vault.acme.example'],
+    namespace: ['', '/platform', 'platform/'],
     mount: ['', '/transit', 'transit/'],
     key_name: ['', 'a/b', 'a*'],
     rotation_days: [0],
     login: ['token', ''],
     secret_id_file: ['secret-id', ''],
+    approle_mount: ['', '/approle', 'approle/'],
     kubernetes_mount: ['', 'kubernetes/'],
     service_account: [
-      { name: '*', namespace: 'keyproxy' },
-      { name: 'keyproxy', namespace: '*' },
+      { ...account, name: '*' },
+      { ...account, namespace: '*' },
+      { ...account, name: 'keyproxy-*' },
+      { ...account, namespace: 'team-*' },
+      { ...account, name: '' },
+      { ...account, namespace: 'Keyproxy' },
     ],
-    audience: ['', 'two words'],
+    audience: ['', 'two words', 'vault://*', 'vault://a,b', 'https://kubernetes.default.svc', 'kubernetes.default'],
   };
   const variables = { ...tenant, address: 'https://vault.acme.example:8200' };
   return {
     'vault, approle': {
       variables,
       resources: {
-        ...common,
-        'vault_auth_backend.approle': [{ path: 'approle' }],
-        'vault_approle_auth_backend_role.keyproxy': [{ role_id: '6f3c9a3e-0d5c-4c1e-9f0a-2b7f4f0f7a11' }],
-        'vault_kubernetes_auth_backend_role.keyproxy': [],
+        ...resources,
+        'vault_auth_backend.approle': [{ path: 'keyproxy-approle' }],
+        'vault_approle_auth_backend_role.keyproxy': [{ role_id: roleId, backend: 'keyproxy-approle' }],
+      },
+      refused,
+    },
+    'vault, approle that is there': {
+      variables: { ...variables, approle_mount: 'apps/approle', namespace: 'platform/byok' },
+      resources: {
+        ...resources,
+        'vault_approle_auth_backend_role.keyproxy': [{ role_id: roleId, backend: 'apps/approle' }],
       },
       refused,
     },
     'vault, kubernetes': {
-      variables: { ...variables, login: 'kubernetes', audience: 'vault://acme' },
+      variables: { ...variables, login: 'kubernetes', service_account: account },
       resources: {
-        ...common,
-        'vault_auth_backend.approle': [],
-        'vault_approle_auth_backend_role.keyproxy': [],
-        'vault_kubernetes_auth_backend_role.keyproxy': [{ role_name: 'platform-cmk' }],
+        ...resources,
+        'vault_kubernetes_auth_backend_role.keyproxy': [
+          { role_name: 'platform-cmk', audience: 'vault://tenant_12345' },
+        ],
       },
       refused,
     },

@@ -26,7 +26,16 @@ interface Report {
   readonly findings: readonly string[];
   readonly outputs: Readonly<Record<string, string>>;
   readonly attributes: Readonly<Record<string, string>>;
+  readonly protected: readonly string[];
 }
+
+/** Folder → what may never be destroyed, or replaced because a variable was edited: a key, and what a key goes with. */
+const irreplaceable: Readonly<Record<string, readonly string[]>> = {
+  aws: ['aws_kms_key.cmk'],
+  azure: ['azurerm_key_vault.vault', 'azurerm_key_vault_key.cmk'],
+  gcp: ['google_kms_crypto_key.cmk'],
+  vault: ['vault_mount.transit', 'vault_transit_secret_backend_key.cmk'],
+};
 
 async function check(folder: string, samples: Samples): Promise<Report> {
   const { code, stdout, stderr } = await run(join(checker ?? '', 'hcl'), [folder], { input: JSON.stringify(samples) });
@@ -59,6 +68,10 @@ describe.skipIf(checker === undefined).each(cases)('deploy/terraform/$name', ({ 
     expect(names.sort()).toEqual(Object.keys(samples.refused).sort());
   });
 
+  it('has Terraform refuse to destroy the key', async () => {
+    expect((await check(modulePath(folder), samples)).protected).toEqual(irreplaceable[folder]);
+  });
+
   it('gives a tenant file that keyproxy loads', async () => {
     const { outputs } = await check(modulePath(folder), samples);
     await using own = await temporaryFolder();
@@ -82,6 +95,14 @@ describe.skipIf(checker === undefined)('the checker', () => {
       '  }',
       '}',
       'output "x" { value = var.missing }',
+      'resource "x" "y" {',
+      '  lifecycle {',
+      '    precondition {',
+      '      condition     = 1 > 2',
+      '      error_message = "1 is less."',
+      '    }',
+      '  }',
+      '}',
       '',
     ].join('\n');
     await writeFile(join(own.path, 'main.tf'), text);
@@ -92,6 +113,7 @@ describe.skipIf(checker === undefined)('the checker', () => {
       'var.unused is declared and not used',
       'variable unused has no description',
       'variable unused takes "taken"',
+      'x.y: 1 is less.',
     ]) {
       expect(findings).toContain(finding);
     }
@@ -140,6 +162,65 @@ describe('what the customer allows is what the code calls', () => {
       'update transit/decrypt/platform-cmk',
       'read transit/keys/platform-cmk',
     ]);
+  });
+});
+
+describe.skipIf(checker === undefined)('the login at Vault', () => {
+  const roles = {
+    approle: 'vault_approle_auth_backend_role.keyproxy',
+    kubernetes: 'vault_kubernetes_auth_backend_role.keyproxy',
+  };
+
+  function vault(name: string, variables: Readonly<Record<string, unknown>> = {}): Promise<Report> {
+    const samples = terraformSamples[`vault, ${name}`];
+    if (samples === undefined) throw new Error(`there are no samples for ${name}`);
+    return check(modulePath('vault'), { ...samples, variables: { ...samples.variables, ...variables } });
+  }
+
+  it("has an audience of its own for each tenant, so that one Vault's token is no good at another", async () => {
+    const reports = await Promise.all(['tenant_1', 'tenant_2'].map((id) => vault('kubernetes', { tenant_id: id })));
+    const audiences = reports.map(({ attributes }) => attributes[`${roles.kubernetes}.audience`]);
+    expect(audiences).toEqual(['vault://tenant_1', 'vault://tenant_2']);
+  });
+
+  it('has the audience that was given', async () => {
+    const { attributes } = await vault('kubernetes', { audience: 'vault://acme' });
+    expect(attributes[`${roles.kubernetes}.audience`]).toBe('vault://acme');
+  });
+
+  it('by Kubernetes needs the name of a service account, and by AppRole none', async () => {
+    const { findings } = await vault('kubernetes', { service_account: null });
+    expect(findings).toEqual([
+      expect.stringContaining(`${roles.kubernetes}: login = "kubernetes" needs service_account`),
+    ]);
+    expect((await vault('approle', { service_account: null })).findings).toEqual([]);
+  });
+
+  it('mounts AppRole where nobody else has it', async () => {
+    const { attributes } = await vault('approle');
+    expect(attributes).toMatchObject({
+      'vault_auth_backend.approle.path': 'keyproxy-approle',
+      [`${roles.approle}.backend`]: 'keyproxy-approle',
+    });
+  });
+
+  it('mounts nothing where AppRole is there already', async () => {
+    const { attributes, outputs } = await vault('approle that is there');
+    expect(attributes).not.toHaveProperty(['vault_auth_backend.approle.path']);
+    expect(attributes[`${roles.approle}.backend`]).toBe('apps/approle');
+    expect(outputs['tenant_file']).toContain('"mount": "apps/approle"');
+    expect(outputs['tenant_file']).toContain('"namespace": "platform/byok"');
+  });
+});
+
+describe.skipIf(checker === undefined)('the key at Azure', () => {
+  it('gets new versions, and none of them expires', async () => {
+    const samples = terraformSamples['azure'];
+    if (samples === undefined) throw new Error('there are no samples for Azure');
+    const { attributes } = await check(modulePath('azure'), samples);
+    const policy = Object.entries(attributes).filter(([name]) => name.includes('.rotation_policy.'));
+    expect(policy).toEqual([['azurerm_key_vault_key.cmk.rotation_policy.automatic.time_after_creation', 'P90D']]);
+    expect(attributes).not.toHaveProperty(['azurerm_key_vault_key.cmk.expiration_date']);
   });
 });
 

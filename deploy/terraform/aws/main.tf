@@ -14,6 +14,11 @@ resource "aws_kms_key" "cmk" {
   deletion_window_in_days = var.deletion_window_in_days
   policy                  = data.aws_iam_policy_document.key.json
   tags                    = var.tags
+
+  # All data under it would be lost with it; a change of multi_region alone would make another key in its place.
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "aws_kms_alias" "cmk" {

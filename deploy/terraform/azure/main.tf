@@ -7,6 +7,11 @@ resource "azurerm_key_vault" "vault" {
   rbac_authorization_enabled = true
   purge_protection_enabled   = true
   soft_delete_retention_days = 90
+
+  # The key goes with its vault, and a change of name, region or resource group makes another vault in its place.
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "azurerm_key_vault_key" "cmk" {
@@ -17,8 +22,20 @@ resource "azurerm_key_vault_key" "cmk" {
   key_opts     = ["wrapKey", "unwrapKey"]
   tags         = var.tags
 
+  # New versions, without an end: a version that expires takes no new data, and an older one still has to unwrap.
+  rotation_policy {
+    automatic {
+      time_after_creation = "P${var.rotation_days}D"
+    }
+  }
+
   # Whoever makes the key must be allowed to first.
   depends_on = [azurerm_role_assignment.administrator]
+
+  # All data under it would be lost with it; a change of name or size alone would make another key in its place.
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 resource "azurerm_role_assignment" "administrator" {

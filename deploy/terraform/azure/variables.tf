@@ -50,6 +50,18 @@ variable "key_size" {
   }
 }
 
+variable "rotation_days" {
+  description = "Days after which Azure makes the next version. Older versions go on opening what they wrapped."
+  type        = number
+  default     = 90
+
+  validation {
+    # Azure takes no less than seven days from creation.
+    condition     = var.rotation_days >= 7 && floor(var.rotation_days) == var.rotation_days
+    error_message = "rotation_days must be a whole number of 7 or more."
+  }
+}
+
 variable "resource_group_name" {
   description = "Resource group that the vault goes into."
   type        = string

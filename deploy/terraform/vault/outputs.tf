@@ -3,6 +3,7 @@ locals {
   logins = {
     approle = jsonencode({
       method         = "approle"
+      mount          = one(vault_approle_auth_backend_role.keyproxy[*].backend)
       role_id        = one(vault_approle_auth_backend_role.keyproxy[*].role_id)
       secret_id_file = var.secret_id_file
     })
@@ -10,7 +11,7 @@ locals {
       method   = "kubernetes"
       mount    = var.kubernetes_mount
       role     = one(vault_kubernetes_auth_backend_role.keyproxy[*].role_name)
-      audience = var.audience
+      audience = one(vault_kubernetes_auth_backend_role.keyproxy[*].audience)
     })
   }
 }
@@ -22,12 +23,14 @@ output "tenant_file" {
     tenant_id = var.tenant_id
     encryption = {
       provider = "vault"
-      vault = {
-        address  = var.address
-        mount    = vault_mount.transit.path
-        key_name = vault_transit_secret_backend_key.cmk.name
-        auth     = jsondecode(local.logins[var.login])
-      }
+      # Without what there is not.
+      vault = { for name, value in {
+        address   = var.address
+        namespace = var.namespace
+        mount     = vault_mount.transit.path
+        key_name  = vault_transit_secret_backend_key.cmk.name
+        auth      = jsondecode(local.logins[var.login])
+      } : name => value if value != null }
     }
   })
 }

@@ -28,6 +28,17 @@ variable "address" {
   }
 }
 
+variable "namespace" {
+  description = "Namespace as keyproxy names it, from the root on; null without namespaces. The provider's own has to be the same: like its address, it is set where the provider is."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.namespace == null || can(regex("^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", var.namespace))
+    error_message = "namespace must be a path of [A-Za-z0-9_-] without slashes at its ends."
+  }
+}
+
 variable "mount" {
   description = "Where the transit engine is to be mounted."
   type        = string
@@ -83,6 +94,17 @@ variable "secret_id_file" {
   }
 }
 
+variable "approle_mount" {
+  description = "For approle: where the method is mounted already. Null mounts one at keyproxy-approle, for keyproxy alone."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.approle_mount == null || can(regex("^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$", var.approle_mount))
+    error_message = "approle_mount must be a path of [A-Za-z0-9_-] without slashes at its ends."
+  }
+}
+
 variable "kubernetes_mount" {
   description = "For kubernetes: where the method is mounted and configured already."
   type        = string
@@ -95,29 +117,33 @@ variable "kubernetes_mount" {
 }
 
 variable "service_account" {
-  description = "For kubernetes: the service account that keyproxy runs as; in a sidecar, the application's."
+  description = "For kubernetes: the service account that keyproxy runs as. For a node daemon the platform names it (keyproxy-node); in a sidecar it is the application's."
   type = object({
     name      = string
     namespace = string
   })
-  default = {
-    name      = "keyproxy"
-    namespace = "keyproxy"
-  }
+  default = null
 
   validation {
-    condition     = !contains([var.service_account.name, var.service_account.namespace], "*")
-    error_message = "service_account must name one account of one namespace, not all of them."
+    # Names as Kubernetes has them. Vault takes * anywhere in them for any text.
+    condition = var.service_account == null || (
+      can(regex("^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", var.service_account.name)) &&
+      can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", var.service_account.namespace))
+    )
+    error_message = "service_account must be the name of one account and the name of its namespace, in lower case and without *."
   }
 }
 
 variable "audience" {
-  description = "For kubernetes: audience of the projected token, which nobody else's Vault may have."
+  description = "For kubernetes: audience of the projected token, which nobody else's Vault may have. Null takes vault://TENANT_ID."
   type        = string
-  default     = "vault://customer"
+  default     = null
 
   validation {
-    condition     = can(regex("^[^[:space:]]{1,256}$", var.audience))
-    error_message = "audience must be 1 to 256 characters without spaces."
+    condition = var.audience == null || (
+      can(regex("^[^[:space:][:cntrl:]*,]{1,256}$", var.audience)) &&
+      !can(regex("^(https://)?kubernetes\\.default", var.audience))
+    )
+    error_message = "audience must be 1 to 256 characters without spaces, commas and *, and not the cluster's own API server."
   }
 }

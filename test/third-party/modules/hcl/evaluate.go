@@ -17,6 +17,7 @@ import (
 var functions = map[string]function.Function{
 	"can":        tryfunc.CanFunc,
 	"contains":   stdlib.ContainsFunc,
+	"floor":      stdlib.FloorFunc,
 	"jsondecode": stdlib.JSONDecodeFunc,
 	"jsonencode": stdlib.JSONEncodeFunc,
 	"length":     lengthFunc,
@@ -90,7 +91,7 @@ func (f folder) evaluate(samples Samples) {
 				f.report.Outputs[block.Labels[0]] = value.AsString()
 			}
 		case "resource":
-			f.attributes(block, context)
+			f.resource(block, context)
 		}
 	}
 }
@@ -192,14 +193,4 @@ func (f folder) locals(context *hcl.EvalContext) {
 		}
 	}
 	context.Variables["local"] = cty.ObjectVal(found)
-}
-
-// attributes notes what a resource's own strings come to; those that need what only a provider knows are left out.
-func (f folder) attributes(block *hclsyntax.Block, context *hcl.EvalContext) {
-	for name, attribute := range block.Body.Attributes {
-		value, diags := attribute.Expr.Value(context)
-		if !diags.HasErrors() && value.IsWhollyKnown() && !value.IsNull() && value.Type() == cty.String {
-			f.report.Attributes[strings.Join(append(block.Labels, name), ".")] = value.AsString()
-		}
-	}
 }

@@ -2,7 +2,8 @@
 // (hashicorp/hcl, go-cty), where no provider can be downloaded: syntax, form, every name declared and used, every
 // validation against samples, and what the outputs come to when resources have sample attributes.
 //
-// Usage: hcl FOLDER < samples.json. Prints {"findings": [...], "outputs": {...}, "attributes": {...}}.
+// Usage: hcl FOLDER < samples.json. Prints {"findings": [...], "outputs": {...}, "attributes": {...},
+// "protected": [...]}.
 package main
 
 import (
@@ -34,8 +35,11 @@ type Samples struct {
 type Report struct {
 	Findings []string          `json:"findings"`
 	Outputs  map[string]string `json:"outputs"`
-	// Attributes of resources that are strings and can be evaluated, by "TYPE.NAME.ATTRIBUTE".
+	// Attributes of resources that are made, are strings and can be evaluated, by "TYPE.NAME.ATTRIBUTE"; those of nested blocks by
+	// "TYPE.NAME.BLOCK.ATTRIBUTE".
 	Attributes map[string]string `json:"attributes"`
+	// Protected resources by "TYPE.NAME": those that Terraform refuses to destroy (lifecycle, prevent_destroy).
+	Protected []string `json:"protected"`
 }
 
 type folder struct {
@@ -44,7 +48,9 @@ type folder struct {
 }
 
 func main() {
-	report := &Report{Findings: []string{}, Outputs: map[string]string{}, Attributes: map[string]string{}}
+	report := &Report{
+		Findings: []string{}, Outputs: map[string]string{}, Attributes: map[string]string{}, Protected: []string{},
+	}
 	var samples Samples
 	if err := json.NewDecoder(os.Stdin).Decode(&samples); err != nil {
 		report.find("samples: %v", err)
@@ -53,6 +59,7 @@ func main() {
 	f.checkNames()
 	f.evaluate(samples)
 	sort.Strings(report.Findings)
+	sort.Strings(report.Protected)
 	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(report)
