@@ -40,8 +40,7 @@ describe('docs/providers.md', () => {
   });
 
   test('shows a key policy of AWS that allows all and lets no other tenant in, as validate judges it', async () => {
-    const [policy = '', trust = '', ...more] = blocksOf(page, 'json');
-    expect(more).toEqual([]);
+    const [policy = '', trust = ''] = blocksOf(page, 'json');
     expect(JSON.parse(trust)).toMatchObject({ Statement: [{ Action: 'sts:AssumeRole' }] });
     const { config: tenant } = parseTenantFile(
       `customer: a
@@ -59,6 +58,29 @@ encryption:
     if (check.kind !== 'findings') throw new Error('the policy cannot be read');
     expect(check.findings).toHaveLength(5);
     expect(check.findings.filter(({ verdict }) => verdict !== 'ok')).toEqual([]);
+  });
+
+  test('shows a rotation policy of Azure whose versions do not expire, and no other JSON', () => {
+    const [, , rotation = '', ...more] = blocksOf(page, 'json');
+    expect(more).toEqual([]);
+    const action = { trigger: { timeAfterCreate: 'P90D' }, action: { type: 'Rotate' } };
+    expect(JSON.parse(rotation)).toEqual({ lifetimeActions: [action] });
+  });
+
+  test("begins the rotation of Google's key a period after the command is run, whenever that is", async () => {
+    const text = blocksOf(page, 'sh').join('\n');
+    const [, period, time = ''] = /--rotation-period (\d+)d --next-rotation-time (\S.*)$/m.exec(text) ?? [];
+    const { stdout } = await promisify(execFile)('sh', ['-c', `echo ${time}`]);
+    expect(stdout).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n$/);
+    const days = (Date.parse(stdout.trim()) - Date.now()) / 86_400_000;
+    expect(days).toBeCloseTo(Number(period), 1);
+  });
+
+  test('gives a service account of Vault by its name, without a wildcard', () => {
+    const text = blocksOf(page, 'sh').join('\n');
+    const bound = [...text.matchAll(/bound_service_account_(?:names|namespaces)=(\S+)/g)].map(([, name]) => name);
+    // The chart's own names, in the namespace that its README installs it into.
+    expect(bound).toEqual(['keyproxy-node', 'keyproxy']);
   });
 
   test('names every permission of Vault that validate asks for, by a policy that has the needed ones', () => {
