@@ -11,11 +11,12 @@ const run = promisify(execFile);
 const unitFile = resolve(import.meta.dirname, '../../../deploy/systemd/keyproxy.service');
 const analyze = '/usr/bin/systemd-analyze';
 
-/** The settings of the section [Service]; a setting may be there more than once. */
-async function settings(): Promise<ReadonlyMap<string, readonly string[]>> {
-  const [, service = ''] = (await readFile(unitFile, 'utf8')).split(/^\[(?:Service|Install)\]$/m);
+/** The settings of a section; a setting may be there more than once. */
+async function settings(section = 'Service'): Promise<ReadonlyMap<string, readonly string[]>> {
+  const [, ...parts] = (await readFile(unitFile, 'utf8')).split(/^\[(?=\w+\]$)/m);
+  const text = parts.find((part) => part.startsWith(`${section}]`)) ?? '';
   const found = new Map<string, string[]>();
-  for (const [, name = '', value = ''] of service.matchAll(/^(\w+)=(.*)$/gm)) {
+  for (const [, name = '', value = ''] of text.matchAll(/^(\w+)=(.*)$/gm)) {
     found.set(name, [...(found.get(name) ?? []), value]);
   }
   return found;
@@ -45,6 +46,15 @@ describe('the unit file', () => {
     expect((await settings()).get('ExecStart')).toEqual([
       '/usr/local/bin/node /opt/keyproxy/keyproxy.js serve --config /etc/keyproxy/keyproxy.yaml',
     ]);
+  });
+
+  it('starts the daemon again after every failure, for as long as it takes, except one that trying does not mend', async () => {
+    const service = await settings();
+    expect(service.get('Restart')).toEqual(['on-failure']);
+    expect(service.get('RestartSec')).toEqual(['2']);
+    expect(service.get('RestartPreventExitStatus')).toEqual(['64 78']);
+    // Of the unit, not of the service: no number of starts is too many.
+    expect((await settings('Unit')).get('StartLimitIntervalSec')).toEqual(['0']);
   });
 
   it.skipIf(!existsSync(analyze))('is one that systemd takes and calls safe (skipped without systemd)', async () => {
