@@ -5,6 +5,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { connectionCodeOf } from '../base/system-code.ts';
 
 /** Where the keys of an issuer are. */
 export interface JwksSource {
@@ -30,8 +31,6 @@ const longestAnswer = 256 * 1024;
 const longestAuthorities = 1024 * 1024;
 const longestToken = 16 * 1024;
 
-const codePattern = /^[A-Z][A-Za-z0-9_]{1,63}$/;
-
 /** The text of the answer. Rejects with `KeysUnavailable`, or with the signal's reason where `signal` ended it. */
 export async function requestJwks(source: JwksSource, signal: AbortSignal): Promise<string> {
   const ca = source.caFile === undefined ? undefined : await authorities(source.caFile);
@@ -41,7 +40,7 @@ export async function requestJwks(source: JwksSource, signal: AbortSignal): Prom
     return await exchange(source.uri, { ca, token, signal });
   } catch (error) {
     signal.throwIfAborted();
-    throw error instanceof KeysUnavailable ? error : new KeysUnavailable(`no answer: ${codeOf(error)}`);
+    throw error instanceof KeysUnavailable ? error : new KeysUnavailable(`no answer: ${connectionCodeOf(error)}`);
   }
 }
 
@@ -111,9 +110,4 @@ async function small(file: string, most: number): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-}
-
-function codeOf(error: unknown): string {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && codePattern.test(code) ? code : 'ConnectionFailed';
 }

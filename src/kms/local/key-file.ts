@@ -2,6 +2,7 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { KeyproxyError } from '../../base/errors.ts';
+import { codeOf } from '../../base/system-code.ts';
 
 /** Length of a local key in bytes: AES-256. */
 const keyLength = 32;
@@ -67,9 +68,4 @@ async function opened(path: string): Promise<FileHandle> {
 
 function unusable(path: string, why: string, cause?: unknown): KeyproxyError {
   return new KeyproxyError('KEY_SERVICE_MISCONFIGURED', { detail: `cannot use the key file ${path}: ${why}`, cause });
-}
-
-/** The system's own code of a failed call, `EACCES` say. */
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error';
 }

@@ -6,6 +6,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { ownBytes } from '../../base/bytes.ts';
+import { connectionCodeOf } from '../../base/system-code.ts';
 import type { TrustedAuthorities } from './trust.ts';
 
 /** One request to the origin. */
@@ -49,8 +50,6 @@ const maxSockets = 128;
 const idleMs = 30_000;
 /** No honest answer of Vault's to what is asked here comes near it: a batch of 256 is below 200 KiB. */
 const maxAnswerBytes = 1024 * 1024;
-
-const codePattern = /^[A-Z][A-Za-z0-9_]{1,63}$/;
 
 /** The connections to one origin. Disposing of it ends them. */
 export class Connection implements Disposable {
@@ -102,10 +101,10 @@ export class Connection implements Disposable {
         isAnswering = true;
         receive(incoming).then(done, (error) => {
           outgoing.destroy();
-          lost(codeOf(error));
+          lost(connectionCodeOf(error));
         });
       });
-      outgoing.on('error', (error) => lost(codeOf(error)));
+      outgoing.on('error', (error) => lost(connectionCodeOf(error)));
       outgoing.once('close', () => {
         signal.removeEventListener('abort', abort);
         body?.fill(0);
@@ -166,9 +165,4 @@ function joined(chunks: readonly Buffer[], size: number): Buffer {
     offset += chunk.length;
   }
   return body;
-}
-
-function codeOf(error: unknown): string {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && codePattern.test(code) ? code : 'ConnectionFailed';
 }
