@@ -39,6 +39,13 @@ export function checkFrame(type: number, flag: number, id: number, length: numbe
   throw new ConnectionError(errorCodes.frameSizeError, message);
 }
 
+/** Throws a ConnectionError where the first frame is not SETTINGS (section 3.4). */
+export function checkFirstFrame(type: number, flag: number): void {
+  if (type !== frameTypes.settings || (flag & flags.ack) !== 0) {
+    throw protocolError('the first frame is not SETTINGS');
+  }
+}
+
 function fits(rule: Rule['length'], length: number): boolean {
   if (rule === undefined) return true;
   if ('exactly' in rule) return length === rule.exactly;

@@ -1,7 +1,14 @@
 /** From frames to an outbox (RFC 9113 section 6). */
 import { type ErrorCode, flags, frameTypes, headLength } from './frames.ts';
 import type { Outbox } from './outbox.ts';
-import type { Source } from './stream.ts';
+
+/** Bytes that are written where they are wanted, so that nobody has to hold them in between. */
+export interface Source {
+  /** In bytes. */
+  readonly size: number;
+  /** Writes exactly `size` bytes from `at` on. */
+  writeTo(target: Buffer, at: number): void;
+}
 
 export class FrameWriter {
   readonly #outbox: Outbox;

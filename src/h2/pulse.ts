@@ -1,11 +1,23 @@
 /** Whether the peer still takes what it is sent, and still says something. */
 import type { Limits } from './limits.ts';
+import type { Sender } from './sender.ts';
+import type { Streams } from './streams.ts';
 
-/** What to do about a peer. */
-export type Verdict = 'well' | 'ask' | 'dead';
+export interface PulseOptions {
+  readonly limits: Limits;
+  readonly sender: Sender;
+  readonly streams: Streams;
+  /** The time of the beginning. */
+  readonly now: number;
+}
+
+/** What the PING carries that asks for a sign of life. */
+const mark = Buffer.from('alive?\0\0', 'latin1');
 
 export class Pulse {
   readonly #limits: Limits;
+  readonly #sender: Sender;
+  readonly #streams: Streams;
   /** When the last byte came. */
   #heard: number;
   /** When the peer was asked for a sign of life. */
@@ -14,8 +26,10 @@ export class Pulse {
   #stalledSince: number | undefined;
 
   /** Times are monotonic, in milliseconds. */
-  constructor(limits: Limits, now: number) {
+  constructor({ limits, sender, streams, now }: PulseOptions) {
     this.#limits = limits;
+    this.#sender = sender;
+    this.#streams = streams;
     this.#heard = now;
   }
 
@@ -30,17 +44,18 @@ export class Pulse {
     this.#stalledSince = undefined;
   }
 
-  /** A look at the peer: whether output waits for it, and whether it waits for answers. */
-  verdict(now: number, { isOwed, isWaiting }: { isOwed: boolean; isWaiting: boolean }): Verdict {
+  /** Looks at the peer, and asks one for a sign of life that waits for answers in silence; returns whether it is dead. */
+  isDead(now: number): boolean {
     const { stallMs, silenceMs, pingMs } = this.#limits;
-    if (isOwed) {
+    if (this.#sender.outbox.waiting > 0) {
       this.#stalledSince ??= now;
-      return now - this.#stalledSince >= stallMs ? 'dead' : 'well';
+      return now - this.#stalledSince >= stallMs;
     }
     this.#stalledSince = undefined;
-    if (!isWaiting || now - this.#heard < silenceMs) return 'well';
-    if (this.#asked !== undefined) return now - this.#asked >= pingMs ? 'dead' : 'well';
+    if (this.#streams.count === 0 || now - this.#heard < silenceMs) return false;
+    if (this.#asked !== undefined) return now - this.#asked >= pingMs;
     this.#asked = now;
-    return 'ask';
+    this.#sender.writer.ping(mark, false);
+    return false;
   }
 }

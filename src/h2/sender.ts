@@ -1,32 +1,46 @@
 /** What goes to the peer: frames, within the peer's windows and settings (RFC 9113 sections 5.2 and 6.9). */
 import type { Socket } from 'node:net';
+import type { Allowances } from './allowances.ts';
 import { ConnectionError } from './errors.ts';
-import { FrameWriter } from './frame-writer.ts';
-import { defaultWindow, errorCodes, max31 } from './frames.ts';
+import { FrameWriter, type Source } from './frame-writer.ts';
+import { defaultWindow, type ErrorCode, errorCodes, max31 } from './frames.ts';
 import { HeaderEncoder } from './hpack/encoder.ts';
 import type { HeaderList } from './hpack/field.ts';
 import type { Limits } from './limits.ts';
 import { Outbox } from './outbox.ts';
 import { applySettings, initialPeerSettings, type PeerSettings } from './settings.ts';
-import type { Source, Stream } from './stream.ts';
+import type { Outlet, Stream } from './stream.ts';
 
 /** In bytes. */
 const largestFrame = 65_536;
 
-export class Sender {
+/** A part of a body from which on a peer may well widen a window for it, in bytes. */
+const worthAWindow = 1_024;
+
+export interface SenderOptions {
+  readonly limits: Limits;
+  readonly allowances: Allowances;
+  /** Called after each write that the kernel has taken. */
+  readonly onWritten: () => void;
+}
+
+export class Sender implements Outlet {
   readonly outbox: Outbox;
   readonly writer: FrameWriter;
   readonly #limits: Limits;
+  readonly #allowances: Allowances;
   readonly #encoder: HeaderEncoder;
   readonly #peer = initialPeerSettings();
   /** Streams with something to send and a window of their own; the first one is next. */
   readonly #ready = new Set<Stream>();
   #window = defaultWindow;
+  /** The last stream that the peer was told to be taken. */
+  #lastTaken = max31;
   #isOver = false;
 
-  /** `onWritten` is called after each write that the kernel has taken. */
-  constructor(socket: Socket, { limits, onWritten }: { readonly limits: Limits; readonly onWritten: () => void }) {
+  constructor(socket: Socket, { limits, allowances, onWritten }: SenderOptions) {
     this.#limits = limits;
+    this.#allowances = allowances;
     this.outbox = new Outbox(socket, onWritten);
     this.writer = new FrameWriter(this.outbox);
     this.#encoder = new HeaderEncoder({ maxTableSize: limits.headerTableBytes });
@@ -45,6 +59,12 @@ export class Sender {
   /** The largest frame that goes out, in bytes. A peer may allow more, but a write must not take it for ever. */
   get maxFrame(): number {
     return Math.min(this.#peer.maxFrameSize, largestFrame);
+  }
+
+  /** The peer is told that streams up to `last` are taken, and never a higher one than before (section 6.8). */
+  goAway(last: number, code: ErrorCode, message: string): void {
+    this.#lastTaken = Math.min(this.#lastTaken, last);
+    this.writer.goAway(this.#lastTaken, code, message);
   }
 
   /** Sends what has gathered and nothing after it, then ends the socket and calls `ended`. */
@@ -70,18 +90,28 @@ export class Sender {
     }
   }
 
-  headers(id: number, fields: HeaderList, isEnd: boolean): void {
-    this.writer.headers(id, this.#encoder.encode(fields), { isEnd, maxFrame: this.maxFrame });
+  headers(stream: Stream, fields: HeaderList, isEnd: boolean): void {
+    this.#allowances.answered();
+    this.writer.headers(stream.id, this.#encoder.encode(fields), { isEnd, maxFrame: this.maxFrame });
   }
 
-  /** How many of `wanted` bytes of DATA may go out now, by the connection's window and its output. */
   room(wanted: number): number {
     return this.hasRoom && !this.#isOver ? Math.min(wanted, this.#window, this.maxFrame) : 0;
   }
 
-  data(id: number, source: Source, isEnd: boolean): void {
+  data(stream: Stream, source: Source, isEnd: boolean): void {
+    this.#allowances.answered();
+    if (stream.isDrained || source.size >= worthAWindow) this.#allowances.earn();
     this.#window -= source.size;
-    this.writer.data(id, source, isEnd);
+    this.writer.data(stream.id, source, isEnd);
+  }
+
+  reset(stream: Stream, code: ErrorCode): void {
+    this.writer.rstStream(stream.id, code);
+  }
+
+  windowUpdate(stream: Stream, increment: number): void {
+    this.writer.windowUpdate(stream.id, increment);
   }
 
   /** A stream has something to send. It goes out with the turn, unless the peer or the socket must make room first. */

@@ -8,18 +8,11 @@
  */
 import { ownBytes } from '../base/bytes.ts';
 import { StreamError } from './errors.ts';
+import type { Source } from './frame-writer.ts';
 import { type ErrorCode, errorCodes, max31 } from './frames.ts';
 import type { HeaderList } from './hpack/field.ts';
 
 export type StreamState = 'open' | 'half-closed (remote)' | 'closed';
-
-/** Bytes that are written where they are wanted, so that nobody has to hold them in between. */
-export interface Source {
-  /** In bytes. */
-  readonly size: number;
-  /** Writes exactly `size` bytes from `at` on. */
-  writeTo(target: Buffer, at: number): void;
-}
 
 /** What the owner of a stream is told. None of it may throw. */
 export interface StreamUser {
@@ -33,18 +26,24 @@ export interface StreamUser {
   onReset(code: ErrorCode): void;
 }
 
-/** What a stream needs of its connection. */
-export interface Link {
+/** Where a stream sends. */
+export interface Outlet {
   /** Writes a block of fields. */
-  sendHeaders(stream: Stream, fields: HeaderList, isEnd: boolean): void;
+  headers(stream: Stream, fields: HeaderList, isEnd: boolean): void;
   /** How many of `wanted` bytes of DATA may go out now, by the connection's window and its output. */
   room(wanted: number): number;
   /** Writes a frame of DATA; `room` has allowed it. */
-  sendData(stream: Stream, source: Source, isEnd: boolean): void;
+  data(stream: Stream, source: Source, isEnd: boolean): void;
+  reset(stream: Stream, code: ErrorCode): void;
+  windowUpdate(stream: Stream, increment: number): void;
   /** The stream has something to send, and a window for it. */
   wait(stream: Stream): void;
-  sendReset(stream: Stream, code: ErrorCode): void;
-  sendWindowUpdate(stream: Stream, increment: number): void;
+  /** The stream has nothing more to send. */
+  forget(stream: Stream): void;
+}
+
+/** Where streams are counted. */
+export interface Register {
   /** So many bytes more wait for a window, or fewer. */
   hold(bytes: number): void;
   /** The stream is closed; `code` where by RST_STREAM of ours. */
@@ -53,12 +52,23 @@ export interface Link {
   done(stream: Stream): void;
 }
 
+/** What a stream begins with. */
+export interface StreamOptions {
+  readonly outlet: Outlet;
+  readonly register: Register;
+  /** The request has ended with its fields. */
+  readonly isWhole: boolean;
+  /** What the peer takes, and may send, in bytes. */
+  readonly windows: { readonly send: number; readonly receive: number };
+}
+
 /** What ends the answer once all before it has gone. */
 type Ending = { readonly kind: 'data' } | { readonly kind: 'trailers'; readonly fields: HeaderList };
 
 export class Stream {
   readonly id: number;
-  readonly #link: Link;
+  readonly #outlet: Outlet;
+  readonly #register: Register;
   #user: StreamUser | undefined;
   #state: StreamState = 'open';
   /** What the peer takes, and may send, in bytes. */
@@ -78,14 +88,10 @@ export class Stream {
   /** Since when what waits has not moved, as far as somebody has looked. */
   #stalledSince: number | undefined;
 
-  /** `isWhole`: the request has ended with its fields. */
-  constructor(
-    id: number,
-    link: Link,
-    { isWhole, windows }: { isWhole: boolean; windows: { readonly send: number; readonly receive: number } },
-  ) {
+  constructor(id: number, { outlet, register, isWhole, windows }: StreamOptions) {
     this.id = id;
-    this.#link = link;
+    this.#outlet = outlet;
+    this.#register = register;
     if (isWhole) this.#state = 'half-closed (remote)';
     this.#sendWindow = windows.send;
     this.#receiveWindow = windows.receive;
@@ -119,7 +125,7 @@ export class Stream {
   /** Sends fields before the body, or instead of one. */
   headers(fields: HeaderList, isEnd = false): void {
     if (!this.isSending) return;
-    this.#link.sendHeaders(this, fields, isEnd);
+    this.#outlet.headers(this, fields, isEnd);
     if (isEnd) this.#endLocal();
   }
 
@@ -134,19 +140,19 @@ export class Stream {
       if (isEnd) this.#ending = { kind: 'data' };
       return false;
     }
-    const fits = size === 0 || (size <= this.#sendWindow && this.#link.room(size) === size);
+    const fits = size === 0 || (size <= this.#sendWindow && this.#outlet.room(size) === size);
     if (fits && this.#queue.length === 0) {
       this.#sendWindow -= size;
-      this.#link.sendData(this, source, isEnd);
+      this.#outlet.data(this, source, isEnd);
       if (isEnd) this.#endLocal();
       return true;
     }
     const bytes = ownBytes(size);
     source.writeTo(bytes, 0);
     this.#queue.push(bytes);
-    this.#link.hold(size);
+    this.#register.hold(size);
     if (isEnd) this.#ending = { kind: 'data' };
-    if (this.#sendWindow > 0) this.#link.wait(this);
+    if (this.#sendWindow > 0) this.#outlet.wait(this);
     return false;
   }
 
@@ -157,14 +163,14 @@ export class Stream {
       this.#ending = { kind: 'trailers', fields };
       return;
     }
-    this.#link.sendHeaders(this, fields, true);
+    this.#outlet.headers(this, fields, true);
     this.#endLocal();
   }
 
   /** Gives the stream up. */
   reset(code: ErrorCode): void {
     if (this.#state === 'closed') return;
-    this.#link.sendReset(this, code);
+    this.#outlet.reset(this, code);
     this.#close(code);
   }
 
@@ -174,7 +180,7 @@ export class Stream {
     this.#owed += bytes;
     if (this.#owed * 2 < this.#fullWindow) return;
     this.#receiveWindow += this.#owed;
-    this.#link.sendWindowUpdate(this, this.#owed);
+    this.#outlet.windowUpdate(this, this.#owed);
     this.#owed = 0;
   }
 
@@ -182,7 +188,7 @@ export class Stream {
   done(): void {
     if (this.#isDone) return;
     this.#isDone = true;
-    this.#link.done(this);
+    this.#register.done(this);
   }
 
   // What follows is for the connection.
@@ -236,7 +242,7 @@ export class Stream {
     const window = this.#sendWindow + increment;
     if (window > max31) throw new StreamError(errorCodes.flowControlError, 'the window of a stream is over 2^31 - 1');
     this.#sendWindow = window;
-    if (window > 0 && this.#queue.length > 0) this.#link.wait(this);
+    if (window > 0 && this.#queue.length > 0) this.#outlet.wait(this);
   }
 
   /** Sends one frame of what waits; returns whether it can go on. */
@@ -245,7 +251,7 @@ export class Stream {
     if (first === undefined) return false;
     const from = this.#offset;
     const left = first.length - from;
-    const size = Math.min(this.#link.room(Math.min(left, largest)), this.#sendWindow);
+    const size = Math.min(this.#outlet.room(Math.min(left, largest)), this.#sendWindow);
     if (size <= 0 && left > 0) return false;
     this.#stalledSince = undefined;
     const isLast = size === left && this.#queue.length === 1;
@@ -253,11 +259,11 @@ export class Stream {
     this.#sendWindow -= size;
     this.#offset += size;
     const source = { size, writeTo: (target: Buffer, at: number) => void first.copy(target, at, from, from + size) };
-    this.#link.sendData(this, source, isEnd);
+    this.#outlet.data(this, source, isEnd);
     if (size === left) {
       first.fill(0);
       this.#queue.shift();
-      this.#link.hold(-left - from);
+      this.#register.hold(-left - from);
       this.#offset = 0;
     }
     if (!isLast) return this.#sendWindow > 0;
@@ -266,7 +272,7 @@ export class Stream {
   }
 
   #sendEnding(isEnd: boolean): void {
-    if (this.#ending?.kind === 'trailers') this.#link.sendHeaders(this, this.#ending.fields, true);
+    if (this.#ending?.kind === 'trailers') this.#outlet.headers(this, this.#ending.fields, true);
     if (isEnd || this.#ending !== undefined) this.#endLocal();
     this.#user?.onDrained();
   }
@@ -280,10 +286,11 @@ export class Stream {
     this.#state = 'closed';
     for (const bytes of this.#queue) {
       bytes.fill(0);
-      this.#link.hold(-bytes.length);
+      this.#register.hold(-bytes.length);
     }
     this.#queue.length = 0;
-    this.#link.closed(this, code);
+    this.#outlet.forget(this);
+    this.#register.closed(this, code);
   }
 
   #wrongLength(): never {

@@ -1,9 +1,11 @@
 /** A connection of `src/h2` with a peer made by hand, a clock that the test moves, and streams that the test answers. */
-import { Connection, type OnStream } from '../../src/h2/connection.ts';
+import { Connection } from '../../src/h2/connection.ts';
+import type { Source } from '../../src/h2/frame-writer.ts';
 import type { HeaderList } from '../../src/h2/hpack/field.ts';
 import { defaultLimits, type Limits } from '../../src/h2/limits.ts';
 import type { RequestHead } from '../../src/h2/request.ts';
-import type { Source, Stream, StreamUser } from '../../src/h2/stream.ts';
+import type { Stream, StreamUser } from '../../src/h2/stream.ts';
+import type { OnStream } from '../../src/h2/stream-frames.ts';
 import { FakeClock } from './fake-clock.ts';
 import { BlockWriter, type Frame, FrameSplitter, FrameTeller, greeting, settings, settingsAck } from './frames.ts';
 import { MemorySocket, settled } from './memory-socket.ts';

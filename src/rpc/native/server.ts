@@ -170,7 +170,7 @@ class Server implements GrpcServer {
       const { idleSince } = connection;
       if (idleSince !== undefined && idleSince < since) [longest, since] = [connection, idleSince];
     }
-    longest?.dismiss();
+    longest?.leave();
     return longest !== undefined;
   }
 
