@@ -42,12 +42,12 @@ export class Loop {
 
 /** Runs with a loop in the place of Node's, without waiting for anything. */
 export function withLoop(step: number, run: (loop: Loop) => void): void {
-  const { setImmediate } = globalThis;
+  const { setImmediate, queueMicrotask } = globalThis;
   const { nextTick } = process;
   const loop = new Loop(step);
   const later = (run: () => void) => loop.soon(run);
   try {
-    Object.assign(globalThis, { setImmediate: later });
+    Object.assign(globalThis, { setImmediate: later, queueMicrotask: later });
     Object.assign(process, { nextTick: later });
     run(loop);
   } finally {
@@ -55,7 +55,7 @@ export function withLoop(step: number, run: (loop: Loop) => void): void {
       // Whatever went wrong: queues that connections share have to be empty for the next execution.
       loop.turn();
     } finally {
-      Object.assign(globalThis, { setImmediate });
+      Object.assign(globalThis, { setImmediate, queueMicrotask });
       Object.assign(process, { nextTick });
     }
   }
