@@ -1,4 +1,7 @@
 /** References of container images. */
 
-/** Enough to tell a mistake from a reference; whether there is such an image, the kubelet says. */
-export const imageReference = /^[a-z0-9][A-Za-z0-9._/:@-]{0,511}$/;
+/**
+ * Enough to tell a mistake from a reference; whether there is such an image, the kubelet says. Only the registry's host
+ * may begin with a capital (https://pkg.go.dev/github.com/distribution/reference).
+ */
+export const imageReference = /^(?=.{1,512}$)(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::\d+)?\/)?[a-z0-9][A-Za-z0-9._/:@-]*$/;
