@@ -37,14 +37,16 @@ async function writeVolumes(place: string, cluster: Cluster): Promise<void> {
     set: {
       'node.config': { allow_local: true },
       'node.tenants': { 'acme.yaml': parse(localTenant('acme')) },
-      'node.tokens.jwksUri': `${cluster.server.origin}/openid/v1/jwks`,
     },
   });
   const filesOf = (name: string) => objectOf(objects, 'ConfigMap', name)['data'] as Record<string, string>;
   const files: Record<string, string> = { 'api/token': await cluster.tokenOf(own), 'api/ca.crt': cluster.server.ca };
   for (const [name, text] of Object.entries(filesOf('keyproxy-node'))) {
     const moved = Object.entries(folders).reduce((all, [from, to]) => all.replaceAll(from, join(place, to)), text);
-    files[`config/${name}`] = moved;
+    files[`config/${name}`] = moved.replace(
+      'jwks_uri: https://kubernetes.default.svc/',
+      `jwks_uri: ${cluster.server.origin}/`,
+    );
   }
   for (const [name, text] of Object.entries(filesOf('keyproxy-node-tenants'))) files[`tenants/${name}`] = text;
   for (const folder of Object.values(folders)) await mkdir(join(place, folder));

@@ -29,7 +29,7 @@ async function judge(text: string, minor: number): Promise<Verdict[]> {
 
 describe.skipIf(helm === '' || podsecurity === '')('Pod Security', () => {
   it.each(minors)(
-    'of Kubernetes 1.%i: all pods are restricted, but for the node daemon with folders of its node',
+    'of Kubernetes 1.%i: all pods are restricted, but for those with folders or the network of their node',
     async (minor) => {
       const verdicts = new Map<string, string>();
       for (const values of valuesNames) {
@@ -46,6 +46,7 @@ describe.skipIf(helm === '' || podsecurity === '')('Pod Security', () => {
       });
       expect(Object.fromEntries(verdicts)).toEqual({
         ...Object.fromEntries(expected),
+        'Deployment keyproxy-injector of host-network': expect.stringMatching(/^privileged; .*host/),
         'DaemonSet keyproxy-node of node': daemons('volumes "socket", "state"'),
         'DaemonSet keyproxy-node of monitored': daemons('volumes "socket", "state"'),
         'DaemonSet keyproxy-node of node-alone': daemons('volume "socket"'),

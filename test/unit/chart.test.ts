@@ -2,9 +2,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { chartPages, chartReadme, chartValues } from '../../docs/chart.ts';
 import { staleFiles, writePages } from '../../docs/generate.ts';
+import { verbs } from '../../src/base/verb.ts';
+import { daemonFields } from '../../src/config/daemon-file.ts';
+import { parsePolicyFile } from '../../src/config/policy-file.ts';
+import { tenantFields } from '../../src/config/tenant-file.ts';
 import { temporaryFolder } from '../support/daemon.ts';
 import { readPage as read, projectRoot as root } from '../support/pages.ts';
 
@@ -14,6 +18,24 @@ interface Schema {
   readonly type?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly additionalProperties?: unknown;
+}
+
+interface Patterns {
+  readonly patternProperties: Readonly<Record<string, { readonly anyOf?: readonly Partial<Patterns>[] }>>;
+}
+
+/** What of the schema says what keyproxy itself reads. */
+interface NodeSchema {
+  readonly config: Patterns;
+  readonly tenants: Patterns;
+  readonly policy: {
+    readonly items: {
+      readonly properties: {
+        readonly callers: { readonly items: { readonly pattern: string } };
+        readonly operations: { readonly items: { readonly enum: readonly string[] } };
+      };
+    };
+  };
 }
 
 /** Paths of everything that a strict schema of sections names. */
@@ -30,12 +52,21 @@ function openSections(schema: Schema, path = 'values'): string[] {
   return schema.additionalProperties === false ? inner : [path, ...inner];
 }
 
+/** The alternatives of a pattern `^(a|b)$`, sorted. */
+function wordsOf(pattern = ''): string[] {
+  return pattern
+    .replace(/^\^\(|\)\$$/g, '')
+    .split('|')
+    .sort();
+}
+
 describe('values of the chart', () => {
   const schema: Schema = JSON.parse(read('helm/keyproxy/values.schema.json'));
+  const node = JSON.parse(read('helm/keyproxy/values.schema.json')).properties.node.properties as NodeSchema;
 
   test('are those of the schema, all of them and no others', () => {
-    // Helm hands `global` to every chart.
-    const named = pathsOf(schema).filter((path) => path !== 'global');
+    // A chart that has this one in it switches it by `enabled`; this one has no such value.
+    const named = pathsOf(schema).filter((path) => path !== 'enabled');
     expect(named.sort()).toEqual(
       chartValues(values)
         .map(({ path }) => path)
@@ -44,8 +75,39 @@ describe('values of the chart', () => {
   });
 
   test('are refused where the schema does not know them, in every section', () => {
-    expect(openSections(schema)).toEqual([]);
+    // Helm hands `global` to every chart, with values of others in it.
+    expect(openSections(schema)).toEqual(['values.global']);
     expect(openSections({ properties: { a: { properties: {} } } })).toEqual(['values', 'values.a']);
+  });
+
+  test('for the daemon’s file, its policy and its tenants have the keys and words that keyproxy reads', () => {
+    const { config, policy, tenants } = node;
+    const [inFile] = Object.keys(config.patternProperties);
+    // `control` is refused by the daemon too.
+    const daemonKeys = Object.keys(daemonFields).filter((key) => key !== 'control');
+    expect(wordsOf(inFile)).toEqual(daemonKeys.sort());
+    const [, keys] = Object.values(tenants.patternProperties)[0]?.anyOf ?? [];
+    const [inTenant] = Object.keys(keys?.patternProperties ?? {});
+    expect(wordsOf(inTenant)).toEqual(Object.keys(tenantFields({ trustedEndpoints: [], allowLocal: false })).sort());
+    expect(policy.items.properties.operations.items.enum).toEqual([...verbs, '*']);
+  });
+
+  test.each([
+    ['*', true, true],
+    ['system:serviceaccount:shop:orders', true, true],
+    ['system:serviceaccount:shop-*:*', true, true],
+    ['system:serviceaccount:*:or.ders', true, true],
+    ['system:serviceaccount:shop', false, false],
+    ['system:serviceaccount:Shop:orders', false, false],
+    [`system:serviceaccount:shop:${'a'.repeat(254)}`, false, false],
+    ['a', false, false],
+    // Nobody can be these: the node daemon takes tokens alone.
+    ['socket', true, false],
+    ['spiffe://example.org/orders', true, false],
+  ])('for a caller %s: a policy has it, %s; a node daemon can have it, %s', (caller, inPolicy, onNode) => {
+    const file = stringify({ rules: [{ callers: [caller], tenants: ['*'], operations: ['*'] }] });
+    expect(parsePolicyFile(file, 'policy.yaml').problems.length === 0).toBe(inPolicy);
+    expect(new RegExp(node.policy.items.properties.callers.items.pattern).test(caller)).toBe(onNode);
   });
 
   test('are found by the comment above them, maps without comments inside as one', () => {

@@ -22,6 +22,10 @@ export interface Rendering {
   readonly minor?: number;
   readonly apiVersions?: readonly string[];
   readonly namespace?: string;
+  /** The release's name; `keyproxy` where none is given. */
+  readonly release?: string;
+  /** A chart's folder in the place of ours: one that has ours in it. */
+  readonly chart?: string;
   /** Further flags of `helm template`. */
   readonly flags?: readonly string[];
 }
@@ -49,10 +53,11 @@ export function valuesFile(name: string): string {
   return join(valuesFolder, `${name}.yaml`);
 }
 
-/** Renders the release `keyproxy` with the helm in the folder `installed`. */
+/** Renders a release with the helm in the folder `installed`. */
 export async function render(installed: string, rendering: Rendering = {}): Promise<Rendered> {
   const { values, set = {}, minor = 30, apiVersions = [], namespace = 'keyproxy', flags = [] } = rendering;
-  const args = ['template', 'keyproxy', chartFolder, '--namespace', namespace, '--kube-version', `1.${minor}.0`];
+  const { release = 'keyproxy', chart = chartFolder } = rendering;
+  const args = ['template', release, chart, '--namespace', namespace, '--kube-version', `1.${minor}.0`];
   if (values !== undefined) args.push('--values', valuesFile(values));
   for (const [path, value] of Object.entries(set)) args.push('--set-json', `${path}=${JSON.stringify(value)}`);
   for (const version of apiVersions) args.push('--api-versions', version);
@@ -68,10 +73,17 @@ export async function renderGood(installed: string, rendering: Rendering = {}) {
   return rendered;
 }
 
-/** The objects of a manifest. */
+/**
+ * The objects of a manifest, read as Kubernetes reads it: as YAML 1.1, in which `on` and `123` are no text. Throws where a
+ * key is there twice, of which Helm would take the last.
+ */
 export function objectsIn(text: string): KubernetesObject[] {
-  // Manifests that Helm wrote; what is in them is what the tests are about.
-  return parseAllDocuments(text).flatMap((document) => (document.contents === null ? [] : [document.toJS() as never]));
+  return parseAllDocuments(text, { version: '1.1' }).flatMap((document) => {
+    const [problem] = [...document.errors, ...document.warnings];
+    if (problem !== undefined) throw problem;
+    // Manifests that Helm wrote; what is in them is what the tests are about.
+    return document.contents === null ? [] : [document.toJS() as never];
+  });
 }
 
 /** The one object of this kind and name. Throws where there is none, or several. */

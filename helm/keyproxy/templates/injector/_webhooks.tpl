@@ -1,6 +1,6 @@
 {{/* Annotations of a registration: those of the values, and the one by which cert-manager sets its `caBundle`. */}}
 {{- define "keyproxy.webhookAnnotations" -}}
-{{- $annotations := deepCopy .Values.injector.webhook.annotations }}
+{{- $annotations := default dict .Values.injector.webhook.annotations | deepCopy }}
 {{- if eq .Values.injector.certificates.provider "certManager" }}
 {{- $_ := set $annotations "cert-manager.io/inject-ca-from" (printf "%s/%s" .Release.Namespace (include "keyproxy.injector" .)) }}
 {{- end }}
@@ -15,7 +15,7 @@ admissionReviewVersions: [v1]
 clientConfig:
   service:
     name: {{ include "keyproxy.injector" .context }}
-    namespace: {{ .context.Release.Namespace }}
+    namespace: {{ .context.Release.Namespace | quote }}
     path: {{ .path }}
     port: 443
 failurePolicy: Fail
@@ -29,5 +29,5 @@ namespaceSelector:
   matchExpressions:
     - key: kubernetes.io/metadata.name
       operator: NotIn
-      values: {{- concat (list "kube-system" "kube-public" "kube-node-lease" .context.Release.Namespace) .context.Values.injector.webhook.excludeNamespaces | uniq | toYaml | nindent 8 }}
+      values: {{- concat (list "kube-system" "kube-public" "kube-node-lease" .context.Release.Namespace) (default list .context.Values.injector.webhook.excludeNamespaces) | uniq | toYaml | nindent 8 }}
 {{- end -}}

@@ -4,7 +4,7 @@ gives them to its own group, which is the daemon's: an owner may do that (chown(
 */}}
 {{- define "keyproxy.nodeFolders" -}}
 - name: folders
-  image: {{ include "keyproxy.image" . }}
+  image: {{ include "keyproxy.image" . | quote }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
   command:
     - /nodejs/bin/node
@@ -15,7 +15,7 @@ gives them to its own group, which is the daemon's: an owner may do that (chown(
         chownSync(folder, 0, 65532);
         chmodSync(folder, mode);
       }
-  resources: {{- toYaml .Values.node.resources | nindent 4 }}
+  resources: {{- default dict .Values.node.resources | toYaml | nindent 4 }}
   securityContext:
     runAsUser: 0
     runAsNonRoot: false
@@ -30,12 +30,12 @@ gives them to its own group, which is the daemon's: an owner may do that (chown(
 - name: config
   configMap: { name: {{ include "keyproxy.node" . }} }
 - name: tenants
-  configMap: { name: {{ default (printf "%s-tenants" (include "keyproxy.node" .)) .Values.node.tenantsConfigMap }} }
+  configMap: { name: {{ default (printf "%s-tenants" (include "keyproxy.node" .)) .Values.node.tenantsConfigMap | quote }} }
 - name: socket
-  hostPath: { path: {{ .Values.node.socket.hostPath }}, type: DirectoryOrCreate }
+  hostPath: { path: {{ .Values.node.socket.hostPath | quote }}, type: DirectoryOrCreate }
 - name: state
   {{- if .Values.node.state.hostPath }}
-  hostPath: { path: {{ .Values.node.state.hostPath }}, type: DirectoryOrCreate }
+  hostPath: { path: {{ .Values.node.state.hostPath | quote }}, type: DirectoryOrCreate }
   {{- else }}
   emptyDir: { sizeLimit: 64Mi }
   {{- end }}
@@ -46,12 +46,16 @@ gives them to its own group, which is the daemon's: an owner may do that (chown(
       - configMap:
           name: kube-root-ca.crt
           items: [{ key: ca.crt, path: ca.crt }]
+{{- with .Values.node.secret }}
+- name: secret
+  secret: { secretName: {{ . | quote }} }
+{{- end }}
 {{- with .Values.node.vaultTokens }}
 - name: vault-tokens
   projected:
     sources:
       {{- range . }}
-      - serviceAccountToken: { path: {{ .tenant }}, audience: {{ .audience | quote }}, expirationSeconds: 3600 }
+      - serviceAccountToken: { path: {{ .tenant | quote }}, audience: {{ .audience | quote }}, expirationSeconds: 3600 }
       {{- end }}
 {{- end }}
 {{- end -}}
