@@ -1,6 +1,6 @@
 /**
- * What traces cost: keyproxy's cached Unwrap without them, with one call in a hundred traced, and with every call, beside
- * a collector that takes all it is sent.
+ * What traces cost: keyproxy's cached Unwrap without them, with none of its calls traced, with one in a hundred, and with
+ * every call, beside a collector that takes all it is sent.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -15,10 +15,12 @@ export async function tracingContest(folder: string): Promise<Contest> {
     name: 'Unwrap, cached, with traces',
     entrants: [
       { name: 'off', start: (own) => startUnwrap({ world: folder, folder: own, transport: 'native' }) },
+      { name: 'on, no call', start: (own) => startTraced(folder, own, '0') },
       { name: 'one in 100', start: (own) => startTraced(folder, own, '0.01') },
       { name: 'every call', start: (own) => startTraced(folder, own, '1') },
     ],
     targets: [
+      { of: 'on, no call', over: 'off' },
       { of: 'one in 100', over: 'off' },
       { of: 'every call', over: 'off' },
     ],
