@@ -101,6 +101,17 @@ describe.skipIf(helm === '')('dashboards', () => {
   });
 });
 
+describe('plain manifests', () => {
+  it('get their registry in every place by the command of the documents', () => {
+    const text = readFileSync(join(projectRoot, plainManifests), 'utf8');
+    const page = readFileSync(join(projectRoot, 'docs/kubernetes.md'), 'utf8');
+    const [, from = '', to = ''] = /^sed 's\|([^|]+)\|([^|]+)\|'/m.exec(page) ?? [];
+    const images = [...text.replaceAll(from, to).matchAll(/^ +image: "(.*)"$/gm)].map(([, image]) => image);
+    expect(images).toEqual(['REGISTRY/keyproxy:0.1.0', 'REGISTRY/keyproxy:0.1.0']);
+    expect(text).toContain(`sed 's|${from}|${to}|'`);
+  });
+});
+
 describe.skipIf(helm === '')('plain manifests', () => {
   it('are what the chart renders by default; if not, run test/third-party/helm/plain-manifests.ts', async () => {
     expect(readFileSync(join(projectRoot, plainManifests), 'utf8')).toBe(await plainText(helm));

@@ -11,10 +11,13 @@ import { renderGood } from './chart.ts';
 export const plainManifests = 'deploy/kubernetes/keyproxy.yaml';
 
 const head = `# keyproxy's injector for clusters without Helm: the chart helm/keyproxy with its default values. Written by
-# test/third-party/helm/plain-manifests.ts; a test holds it against the chart. Put the registry in front of the image's
-# name, in two places: the Deployment, and injector.yaml for the sidecars.
+# test/third-party/helm/plain-manifests.ts; a test holds it against the chart. The image needs its registry, in two
+# places: the Deployment, and injector.yaml for the sidecars.
 #
-#     kubectl apply --server-side --filename deploy/kubernetes/keyproxy.yaml
+#     sed 's|keyproxy:0.1.0|REGISTRY/keyproxy:0.1.0|' deploy/kubernetes/keyproxy.yaml |
+#       kubectl apply --server-side --filename -
+#
+# After a later change of injector.yaml: kubectl --namespace keyproxy rollout restart deployment keyproxy-injector
 ---
 apiVersion: v1
 kind: Namespace
