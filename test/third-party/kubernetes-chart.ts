@@ -21,6 +21,7 @@ const places: Readonly<Record<string, string>> = {
   RoleBinding: '/apis/rbac.authorization.k8s.io/v1/namespaces/NAMESPACE/rolebindings',
   Service: '/api/v1/namespaces/NAMESPACE/services',
   Deployment: '/apis/apps/v1/namespaces/NAMESPACE/deployments',
+  DaemonSet: '/apis/apps/v1/namespaces/NAMESPACE/daemonsets',
   MutatingWebhookConfiguration: '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations',
   ValidatingWebhookConfiguration: '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations',
 };
