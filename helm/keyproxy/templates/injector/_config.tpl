@@ -8,8 +8,8 @@
 {{- fail (printf "sidecar.resources: requests %v of %s and limits it to %v; raise the limit or lower the request" $least $name $most) -}}
 {{- end -}}
 {{- end -}}
-listen: 0.0.0.0:{{ .Values.injector.port }}
-http: 0.0.0.0:9464
+listen: ":{{ .Values.injector.port }}"
+http: ":9464"
 sidecar:
   image: {{ default (include "keyproxy.image" .) .Values.sidecar.image | quote }}
   image_pull_policy: {{ .Values.sidecar.imagePullPolicy }}
