@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 
 import { StartupError } from '../../../src/app/startup-error.ts';
 import { StateFolder } from '../../../src/app/state-folder.ts';
 import { temporaryFolder } from '../../support/daemon.ts';
+import { leaveDeadSocket } from '../../support/dead-socket.ts';
 
 let parent: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeEach(async () => {
@@ -87,6 +88,17 @@ describe('the folder of the state', () => {
     await first[Symbol.asyncDispose]();
     await folderAt(path);
     expect(await readdir(path)).toEqual(['lock']);
+  });
+
+  it('belongs to one of two that start at once over what a killed one left, and the other is told so', async () => {
+    for (let round = 0; round < 20; round++) {
+      const path = join(parent.path, `state${round}`);
+      await mkdir(path);
+      await leaveDeadSocket(join(path, 'lock'));
+      const both = await Promise.allSettled([folderAt(path), folderAt(path)]);
+      const losers = both.flatMap((one) => (one.status === 'rejected' ? [String(one.reason)] : []));
+      expect(losers).toEqual([expect.stringMatching(/another process has it; stop that one/)]);
+    }
   });
 
   it('does not remove what stands in the place of its lock', async () => {

@@ -17,6 +17,7 @@ import {
   verifiedFolder,
 } from '../../support/audit-log.ts';
 import { temporaryFolder } from '../../support/daemon.ts';
+import { leaveDeadSocket } from '../../support/dead-socket.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const ok = { outcome: 'ok', key } as const;
@@ -254,6 +255,25 @@ describe('the lock', () => {
     await writtenChain(path);
     expect(verified(linesIn(path))).toMatchObject({ faults: [], entries: 5 });
     expect(readdirSync(join(folder.path, 'd'.repeat(150)))).toEqual(['audit.jsonl']);
+  });
+
+  it('lets one of two write that start at once over what a killed one left, and tells the other', async () => {
+    await using folder = await temporaryFolder();
+    for (let round = 0; round < 20; round++) {
+      const path = join(folder.path, `${round}.jsonl`);
+      await leaveDeadSocket(`${path}.lock`);
+      const both = await Promise.allSettled([openLog({ path }), openLog({ path })]);
+      const losers = both.flatMap((one) => (one.status === 'rejected' ? [String(one.reason)] : []));
+      expect(losers).toEqual([expect.stringMatching(/another process writes it; stop that one/)]);
+      for (const one of both) if (one.status === 'fulfilled') await one.value.log[Symbol.asyncDispose]();
+    }
+  });
+
+  it('may have a name as long as the system lets it be', async () => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, `${'n'.repeat(200)}.jsonl`);
+    await using _first = (await openLog({ path })).log;
+    await expect(openLog({ path })).rejects.toThrow('another process writes it');
   });
 
   it('is not taken by two logs of one folder from each other', async () => {
