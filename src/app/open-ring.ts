@@ -88,6 +88,7 @@ async function openKey(
   const { tenantId, limits } = config;
   const circuit: Circuit = { tenant: tenantId, key: part, provider: key.provider };
   const canary = new Canary({ clock, tenantId, watch });
+  let isSilent = false;
   const opened = await services.open(key, {
     tenantId,
     timeoutMs: limits.kmsTimeoutMs,
@@ -95,7 +96,11 @@ async function openKey(
     concurrency: limits.kmsConcurrency,
     intervalMs: config.canary.intervalSeconds * 1000,
     report,
-    onCircuit: (state) => onCircuit(circuit, state),
+    onCircuit(state) {
+      isSilent = state === 'open';
+      onCircuit(circuit, state);
+      if (isSilent) watch.wentSilent();
+    },
     expectUsable() {
       watch.expectUsable();
       gate?.expectOpen(part);
@@ -110,7 +115,7 @@ async function openKey(
     },
     live: opened.live,
     background: opened.background,
-    attach: () => watch.attach((signal) => canary.ask(opened.canary, signal)),
+    attach: () => watch.attach({ ask: (signal) => canary.ask(opened.canary, signal), isSilent: () => isSilent }),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }

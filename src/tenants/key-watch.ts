@@ -49,7 +49,7 @@ export interface KeyWatchOptions {
   /** In [0, 1). */
   readonly random: () => number;
   readonly terms: WatchTerms;
-  /** Whether data keys of this key are cached: only then is it asked. */
+  /** Whether data keys of this key are cached: only then is it asked, and while its service is silent. */
   readonly isHolding: () => boolean;
   readonly onChange: (change: KeyChange) => void;
   /** A no that an earlier process heard. */
@@ -60,6 +60,13 @@ export interface KeyWatchOptions {
 
 /** Asks the key's service whether the key may still be used; returns where it said yes, and throws everything else. */
 export type AskCanary = (signal: AbortSignal) => Promise<void>;
+
+/** A key that is open. */
+export interface OpenKey {
+  readonly ask: AskCanary;
+  /** Whether calls to its service fail at once, since it gives no answer. */
+  readonly isSilent: () => boolean;
+}
 
 /** Between two questions that live calls ask for, in milliseconds. */
 const leastPauseMs = 1_000;
@@ -84,7 +91,7 @@ export class KeyWatch implements Disposable {
    */
   #trustedAt: number | undefined;
   #refusedAt = Number.NEGATIVE_INFINITY;
-  #ask: AskCanary | undefined;
+  #key: OpenKey | undefined;
   #asking: { readonly sentAt: number; readonly end: Promise<void> } | undefined;
   #askedAt = Number.NEGATIVE_INFINITY;
   /** When the last call was sent that asked for the canary: only a proof that was sent after it makes that needless. */
@@ -130,9 +137,9 @@ export class KeyWatch implements Disposable {
     if (this.#terms.intervalMs < before && this.#pace.isRunning) this.#pace.soon(this.#terms.intervalMs);
   }
 
-  /** The key is open: from now on it can be asked by `ask`, in the place of what was there before. */
-  attach(ask: AskCanary): void {
-    this.#ask = ask;
+  /** The key is open: from now on it can be asked by `key`, in the place of what was there before. */
+  attach(key: OpenKey): void {
+    this.#key = key;
     if (this.#state.kind === 'refused') this.#pace.soon(leastPauseMs);
     else if (this.#options.isHolding()) this.kept();
   }
@@ -140,8 +147,12 @@ export class KeyWatch implements Disposable {
   /** A data key of this key has been cached. */
   kept(): void {
     this.#trustedAt ??= this.#now();
-    if (this.#ask === undefined || this.#asking !== undefined) return;
-    this.#pace.startUnlessRunning(this.#terms.intervalMs);
+    this.#askInTime();
+  }
+
+  /** The key's service has gone silent. It is asked until it is heard, or nobody would find that out but by a call. */
+  wentSilent(): void {
+    this.#askInTime();
   }
 
   /** A live unwrap under the version that new data goes under has succeeded. */
@@ -168,9 +179,9 @@ export class KeyWatch implements Disposable {
 
   /** Asks the canary now, or joins the question that is under way; ends when it has been answered, whatever was said. */
   async ask(): Promise<void> {
-    const ask = this.#ask;
-    if (ask === undefined || this.#end.signal.aborted) return;
-    this.#asking ??= this.#question(ask);
+    const key = this.#key;
+    if (key === undefined || this.#end.signal.aborted) return;
+    this.#asking ??= this.#question(key.ask);
     await this.#asking.end;
   }
 
@@ -179,15 +190,25 @@ export class KeyWatch implements Disposable {
     this.#pace[Symbol.dispose]();
   }
 
+  /** Within an interval, unless it is asked already. */
+  #askInTime(): void {
+    if (this.#key === undefined || this.#asking !== undefined || this.#end.signal.aborted) return;
+    this.#pace.startUnlessRunning(this.#terms.intervalMs);
+  }
+
   #due(): void {
     this.#expectProof();
     const isRefused = this.#state.kind === 'refused';
     // What only a canary's yes ends is asked for also where the last data key has run out meanwhile.
-    if (this.#state.kind === 'active' && !this.#doubt.isRaised && !this.#options.isHolding()) return;
+    if (this.#state.kind === 'active' && !this.#doubt.isRaised && !this.#isOfInterest()) return;
     // Traffic that has just proved the same makes the question needless.
     const isOpen = isRefused || this.#doubt.isRaised || this.#questionedAt > this.#provenAt;
     if (!isOpen && this.#pace.holdsFrom(this.#provenAt, this.#terms.intervalMs)) return;
     void this.ask();
+  }
+
+  #isOfInterest(): boolean {
+    return this.#options.isHolding() || this.#key?.isSilent() === true;
   }
 
   #question(ask: AskCanary) {

@@ -129,4 +129,26 @@ describe('the end of an hour without an answer', () => {
     }
     expect((await miss()).key.keyId).toBe('cmk-a');
   });
+
+  it('is noticed within an interval where nothing is cached and nobody asks at all, and then nobody is asked', async () => {
+    const engine = new WatchedEngine({ random: seededRandom(4) });
+    const { clock } = engine;
+    const key = new CredentialedKey('cmk-a', { clock, random: () => 0.5 });
+    engine.watch({ current: key });
+    key.isSilent = true;
+    for (let i = 0; i < 5; i++) await engine.during(rejection(engine.encrypt('a', 'x')));
+    expect(engine.changes).toEqual(['current open']);
+    await engine.pass(hourMs);
+    const [asked, logins] = [key.asked.length, key.logins.length];
+    await engine.pass(10 * intervalMs);
+    expect(key.asked.length - asked).toBeLessThanOrEqual(12);
+    expect(key.logins.length - logins).toBeLessThanOrEqual(12);
+    key.isSilent = false;
+    await engine.pass(intervalMs);
+    expect(engine.changes).toEqual(['current open', 'current closed']);
+    await engine.pass(2 * intervalMs);
+    const after = key.asked.length;
+    await engine.pass(hourMs);
+    expect(key.asked.length).toBe(after);
+  });
 });
