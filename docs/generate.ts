@@ -65,7 +65,7 @@ const labelValues: Readonly<Record<string, string>> = {
   grpc_method: 'name of the method',
   grpc_type: '`unary`, `server_stream`, `bidi_stream`',
   grpc_code: 'canonical code by name, `OK` included',
-  tenant: `the tenant; after the first ${maxTenantLabels}, all others share \`${otherTenants}\``,
+  tenant: `the tenant; after the first ${maxTenantLabels}, all others share \`${otherTenants}\`, and have no \`keyproxy_tenant_state\``,
   'operation of keyproxy_dek_cache_requests_total':
     'the verb that asked: `generate_dek`, `unwrap`, `encrypt`, `decrypt`, `rewrap`',
   result: '`hit`, `miss`, `coalesced`',

@@ -1,6 +1,6 @@
 /** What becomes of tenants and their keys: one line of the log and one count for each event. */
 import type { Log } from './log.ts';
-import { type Metrics, otherTenants, TenantLabels } from './metrics.ts';
+import { type Metrics, maxTenantLabels, TenantLabels } from './metrics.ts';
 
 /** A failure of a call to a key service, as far as the log may know it. */
 interface KmsFailure {
@@ -67,16 +67,22 @@ export function keyEvents(metrics: Metrics, log: Log) {
   };
 }
 
-/** Keeps the gauge of the tenants' states. */
+/**
+ * Keeps the gauge of the tenants' states, for as many tenants as may have a label. The rest have no series: one state
+ * would stand for them all. Who goes makes room for who comes, or changes, next.
+ */
 export function tenantStateGauge(metrics: Metrics) {
-  const labels = new TenantLabels();
-  return (tenant: { readonly id: string; readonly state: { readonly kind: string } }, isServed: boolean): void => {
-    const label = labels.of(tenant.id);
-    // Tenants beyond the bound share one label: one state would stand for them all.
-    if (label === otherTenants) return;
+  const shown = new Set<string>();
+  return (
+    { id, state: { kind } }: { readonly id: string; readonly state: { readonly kind: string } },
+    isServed: boolean,
+  ) => {
+    if (isServed && shown.size < maxTenantLabels) shown.add(id);
+    if (!shown.has(id)) return;
+    if (!isServed) shown.delete(id);
     for (const state of tenantStates) {
-      if (isServed && state === tenant.state.kind) metrics.tenantState.set({ tenant: label, state }, 1);
-      else metrics.tenantState.remove({ tenant: label, state });
+      if (isServed && state === kind) metrics.tenantState.set({ tenant: id, state }, 1);
+      else metrics.tenantState.remove({ tenant: id, state });
     }
   };
 }

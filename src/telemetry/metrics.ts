@@ -139,7 +139,7 @@ export function createMetrics(sources: MetricSources) {
     tenantState: new Gauge({
       registers,
       name: 'keyproxy_tenant_state',
-      help: '1 for the state that a tenant is in.',
+      help: `1 for the state that a tenant is in; not for tenants beyond ${maxTenantLabels} that are served at a time.`,
       labelNames: ['tenant', 'state'],
     }),
     keyRefusals: new Counter({
