@@ -81,6 +81,7 @@ const labelValues: Readonly<Record<string, string>> = {
   'reason of keyproxy_key_refusals_total': 'a reason of [errors](errors.md)',
   state: '`active`, `refused`',
   'outcome of keyproxy_config_reloads_total': '`ok`, `bad`',
+  kind: '`tenants`, `policy`',
   'operation of keyproxy_access_denied_total': verbs.map(code).join(', '),
   identity: '`token`, `mtls`',
   'reason of keyproxy_alerts_total': 'a reason of [errors](errors.md)',

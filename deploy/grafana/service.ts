@@ -106,6 +106,13 @@ export const service: Dashboard = {
       queries: [{ expr: counted('keyproxy_config_reloads_total', 'pod, outcome'), legend: '{{pod}} {{outcome}}' }],
     },
     {
+      title: 'Files left aside',
+      description: 'Files of tenants and of the policy that are bad as they are now. Last good versions are in force.',
+      kind: 'table',
+      unit: 'short',
+      queries: [{ expr: `sum by (pod, kind) (keyproxy_config_files_bad{${chosen}}) > 0`, legend: '{{pod}} {{kind}}' }],
+    },
+    {
       title: 'Versions',
       description: 'Daemons by version of keyproxy and of Node.',
       kind: 'table',

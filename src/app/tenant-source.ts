@@ -47,6 +47,7 @@ export async function openTenantFeed(config: DaemonConfig): Promise<TenantFeed> 
     problems: initial.problems,
     attach(plane, log) {
       for (const { config: tenant } of wanted([...initial.tenants.values()], only)) plane.tenants.put(tenant);
+      countBadFiles(initial.problems, plane);
       warnOfAbsent({ ...source, found: initial.tenants }, log);
       warnOfSharedKeys(plane, log);
       return watchTenantDirectory(source.path, { ...options, initial }, (change) =>
@@ -80,6 +81,7 @@ async function oneTenant(path: string, options: TenantFileOptions): Promise<Tena
         const outcome = change.kind === 'changed' ? 'ok' : 'bad';
         if (change.kind === 'changed') plane.tenants.put(change.config);
         plane.metrics.configReloads.inc({ outcome });
+        countBadFiles(change.kind === 'bad' ? change.problems : [], plane);
         if (change.kind === 'bad') logProblems(change.problems, log);
         else log.info({ changed: [change.config.tenantId], removed: [], tenants: 1 }, 'tenants were reloaded');
       });
@@ -92,12 +94,18 @@ function apply(change: TenantChange, plane: DataPlane, log: Log): void {
   for (const { config } of change.changed) plane.tenants.put(config);
   for (const id of change.removed) plane.tenants.remove(id);
   plane.metrics.configReloads.inc({ outcome: change.problems.length === 0 ? 'ok' : 'bad' });
+  countBadFiles(change.problems, plane);
   if (change.changed.length > 0 || change.removed.length > 0) {
     const changed = change.changed.map(({ config }) => config.tenantId);
     log.info({ changed, removed: change.removed, tenants: plane.registry.size }, 'tenants were reloaded');
   }
   if (change.changed.length > 0) warnOfSharedKeys(plane, log);
   logProblems(change.problems, log);
+}
+
+/** Shows how many files have these problems: all that there are now. */
+function countBadFiles(problems: readonly ConfigProblem[], { metrics }: DataPlane): void {
+  metrics.configFilesBad.set({ kind: 'tenants' }, new Set(problems.map(({ file }) => file)).size);
 }
 
 /** Under one key only keyproxy's own binding separates tenants, and one customer's no is the other's. */

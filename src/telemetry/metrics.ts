@@ -205,6 +205,12 @@ export function createMetrics(sources: MetricSources) {
       help: 'Reloads of tenant files and of the policy: ok, or bad where a file was not taken.',
       labelNames: ['outcome'],
     }),
+    configFilesBad: new Gauge({
+      registers,
+      name: 'keyproxy_config_files_bad',
+      help: 'Files that were not taken as they are now, at the start or since: of tenants, and of the policy.',
+      labelNames: ['kind'],
+    }),
     traceSpans: new Counter({
       registers,
       name: 'keyproxy_trace_spans_total',
@@ -220,6 +226,7 @@ export function createMetrics(sources: MetricSources) {
   };
   // Prometheus does not see what a series begins with: the first of each has to follow a 0.
   for (const outcome of ['ok', 'bad']) metrics.configReloads.inc({ outcome }, 0);
+  for (const kind of ['tenants', 'policy']) metrics.configFilesBad.set({ kind }, 0);
   for (const identity of ['token', 'mtls']) metrics.callersRefused.inc({ identity }, 0);
   for (const operation of verbs) metrics.accessDenied.inc({ operation }, 0);
   return metrics;

@@ -13,10 +13,12 @@ export function policyEvents<P extends Problem>(metrics: Metrics, log: Log, desc
   return {
     changed(): void {
       metrics.configReloads.inc({ outcome: 'ok' });
+      metrics.configFilesBad.set({ kind: 'policy' }, 0);
       log.info('the policy was reloaded');
     },
     unusable(problems: readonly P[]): void {
       metrics.configReloads.inc({ outcome: 'bad' });
+      metrics.configFilesBad.set({ kind: 'policy' }, 1);
       for (const problem of problems) {
         const { file, line } = problem;
         log.error({ file, line, problem: describe(problem) }, 'the policy file was not taken, the last good one stays');

@@ -67,6 +67,12 @@ async function reloads(outcome: 'ok' | 'bad', from = daemon): Promise<number> {
   return Number(new RegExp(`keyproxy_config_reloads_total\\{outcome="${outcome}"\\} (\\d+)`).exec(text)?.[1] ?? 0);
 }
 
+/** Files of tenants that are left aside now. */
+async function badFiles(from = daemon): Promise<number> {
+  const text = await (await fetch(`${from.http}/metrics`)).text();
+  return Number(/keyproxy_config_files_bad\{kind="tenants"\} (\d+)/.exec(text)?.[1]);
+}
+
 test('a tenant is added, changed and removed under load, and no call of another fails', async () => {
   const end = load('steady');
   const before = await reloads('ok');
@@ -112,9 +118,11 @@ test('a file that breaks keeps its last good version, is counted and named, and 
   await expect.poll(() => reloads('bad'), patience).toBeGreaterThan(bad);
   await expect.poll(() => daemon.output(), patience).toMatch(/fragile\.yaml.*a tenant file was not taken/);
   expect(await codeFor('fragile')).toBe(status.OK);
+  expect(await badFiles()).toBe(1);
   const ok = await reloads('ok');
   await put('fragile.yaml', localTenant('fragile', { more: '  dek: { source: kms }' }));
   await expect.poll(() => reloads('ok'), patience).toBeGreaterThan(ok);
+  expect(await badFiles()).toBe(0);
   expect((await end()).failed).toEqual([]);
 });
 
@@ -136,6 +144,9 @@ test('a daemon serves the good files of a folder whose other files are bad from 
   expect(await codeFor('good', caller)).toBe(status.OK);
   expect(await codeFor('bad', caller)).toBe(status.NOT_FOUND);
   await expect.poll(() => started.output(), patience).toContain('bad.yaml');
+  expect(await badFiles(started)).toBe(1);
+  await rm(join(other.tenants, 'bad.yaml'));
+  await expect.poll(() => badFiles(started), patience).toBe(0);
 });
 
 test('a ConfigMap as Kubernetes mounts it is swapped as a whole under load: added, changed, removed at once', async () => {

@@ -7,6 +7,7 @@ import { kmsEvents, kmsZeros, rpcEvents } from '../../../src/telemetry/call-even
 import { engineEvents } from '../../../src/telemetry/engine-events.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics, maxTenantLabels, otherTenants, TenantLabels } from '../../../src/telemetry/metrics.ts';
+import { policyEvents } from '../../../src/telemetry/policy-events.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 /** Name → type and labels, as the design lists them. */
@@ -35,6 +36,7 @@ const contract: Readonly<Record<string, readonly [type: string, ...labels: strin
   keyproxy_audit_entries_total: ['counter', 'outcome'],
   keyproxy_trace_spans_total: ['counter', 'outcome'],
   keyproxy_config_reloads_total: ['counter', 'outcome'],
+  keyproxy_config_files_bad: ['gauge', 'kind'],
   keyproxy_build_info: ['gauge', 'node', 'version'],
 };
 
@@ -121,6 +123,20 @@ describe('the metrics', () => {
       'keyproxy_config_reloads_total{outcome="bad"} 0',
       'keyproxy_config_reloads_total{outcome="ok"} 0',
     ]);
+  });
+
+  it("show for as long as it is so that the policy's file is bad, and count it once", async () => {
+    const { metrics, log } = world();
+    const { changed, unusable } = policyEvents(metrics, log, () => 'what is wrong');
+    const gauge = () => samples(metrics, 'keyproxy_config_files_bad{kind="policy"}');
+    expect(await gauge()).toEqual(['keyproxy_config_files_bad{kind="policy"} 0']);
+    unusable([
+      { file: 'policy.yaml', line: 1 },
+      { file: 'policy.yaml', line: 2 },
+    ]);
+    expect(await gauge()).toEqual(['keyproxy_config_files_bad{kind="policy"} 1']);
+    changed();
+    expect(await gauge()).toEqual(['keyproxy_config_files_bad{kind="policy"} 0']);
   });
 
   it('count callers and operations that were turned away from 0 on, too', async () => {
