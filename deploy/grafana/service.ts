@@ -2,6 +2,7 @@
 import { chosen, counted, type Dashboard, quantiles, rate, recorded } from './panel.ts';
 
 const dataPlane = ', grpc_service="keyproxy.v1.KeyProxy"';
+const kmsPlugin = ', grpc_service="v2.KeyManagementService"';
 
 export const service: Dashboard = {
   name: 'service',
@@ -39,6 +40,18 @@ export const service: Dashboard = {
       kind: 'lines',
       unit: 'reqps',
       queries: [{ expr: rate('grpc_server_handled_total', 'grpc_code', dataPlane), legend: '{{grpc_code}}' }],
+    },
+    {
+      title: 'Calls of kube-apiserver',
+      description: 'Calls to KMS plugins that ended, a second: a status a minute or so, and few others.',
+      kind: 'lines',
+      unit: 'reqps',
+      queries: [
+        {
+          expr: rate('grpc_server_handled_total', 'grpc_method, grpc_code', kmsPlugin),
+          legend: '{{grpc_method}} {{grpc_code}}',
+        },
+      ],
     },
     {
       title: 'Time of calls',
@@ -110,7 +123,7 @@ export const service: Dashboard = {
       description: 'Files of tenants and of the policy that are bad as they are now. Last good versions are in force.',
       kind: 'table',
       unit: 'short',
-      queries: [{ expr: `sum by (pod, kind) (keyproxy_config_files_bad{${chosen}}) > 0`, legend: '{{pod}} {{kind}}' }],
+      queries: [{ expr: `sum by (pod, kind) (keyproxy_config_files_bad{${chosen}})`, legend: '{{pod}} {{kind}}' }],
     },
     {
       title: 'Versions',

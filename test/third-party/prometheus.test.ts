@@ -45,6 +45,7 @@ const mayBeEmpty: Readonly<Record<string, string>> = {
   'Credentials end': "credentials that end; the platform's own here do not",
   'Trace spans': 'tracing',
   'KMS plugins': 'a KMS plugin, which is a process of its own',
+  'Calls of kube-apiserver': 'the same',
   Reloads: 'a tenant file that changes while the daemon runs',
   'Silent keys': 'five calls in a row without an answer',
 };

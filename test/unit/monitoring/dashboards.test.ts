@@ -66,6 +66,11 @@ describe('the queries', () => {
     expect(counters.filter(({ expr }) => !/\b(rate|increase)\(\w+_total\{/.test(expr))).toEqual([]);
   });
 
+  it.each(['keyproxy.v1.KeyProxy', 'v2.KeyManagementService'])('show the calls of %s', (service) => {
+    const shown = dashboardQueries.filter(({ expr }) => expr.includes(`grpc_service="${service}"`));
+    expect(shown.some(({ expr }) => expr.includes('grpc_server_handled_total'))).toBe(true);
+  });
+
   it('together show every metric of the daemon', () => {
     const shown = new Set(
       dashboardQueries.flatMap(({ expr }) => readQuery(filledIn(expr)).selectors.map(({ metric }) => metric)),
