@@ -8,7 +8,8 @@ export const keyServices: Dashboard = {
   panels: [
     {
       title: 'Success rate, 5 min',
-      description: 'Calls that got an answer; a refusal is one. The alert is at 99.9 %.',
+      description:
+        'Calls that ended with a yes or a no. Bytes that do not open count as failures, too. The alert is at 99.9 %.',
       kind: 'number',
       unit: 'percent',
       threshold: { at: 99.9, bad: 'below' },
@@ -34,7 +35,7 @@ export const keyServices: Dashboard = {
     {
       title: 'Calls by outcome',
       description:
-        'refusal: the customer says no. outage: no answer. fault: anything else, for keyproxy validate to explain.',
+        'refusal: the customer says no. outage: no answer. fault: anything else: bytes that do not open, or what keyproxy validate explains.',
       kind: 'lines',
       unit: 'reqps',
       queries: [{ expr: rate('keyproxy_kms_requests_total', 'provider, outcome'), legend: '{{provider}} {{outcome}}' }],
