@@ -38,9 +38,13 @@ export function rate(counter: string, by: string, matchers = ''): string {
   return `sum by (${by}) (rate(${counter}{${chosen}${matchers}}[$__rate_interval]))`;
 }
 
-/** How often a counter moved in the time that is shown. */
+/**
+ * How often a counter moved in the time that is shown. `increase` does not see the value that a series begins with; of
+ * one that was not there at the beginning, all is new.
+ */
 export function counted(counter: string, by: string, matchers = ''): string {
-  return `sum by (${by}) (increase(${counter}{${chosen}${matchers}}[$__range])) > 0`;
+  const series = `${counter}{${chosen}${matchers}}`;
+  return `sum by (${by}) ((${series} unless ${series} offset $__range) or increase(${series}[$__range])) > 0`;
 }
 
 /** Half and 99 of 100 observations are below these. */

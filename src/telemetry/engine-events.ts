@@ -20,7 +20,7 @@ class TenantTallies {
     this.#metrics = metrics;
     this.#tenant = tenant;
     this.decryptRequests = metrics.decryptRequests.tally({ tenant });
-    // There before it is needed: Prometheus does not see what a series begins with, and this one tells of attacks.
+    // Prometheus does not see what a series begins with, and this one tells of attacks.
     metrics.decryptFailures.inc({ tenant, reason: 'DECRYPT_FAILED' }, 0);
   }
 
@@ -64,7 +64,8 @@ export function engineEvents(metrics: Metrics, log: Log, clock: Clock): EngineEv
   };
   return {
     served({ id, replicas }) {
-      // There before it is needed: Prometheus does not see what a series begins with.
+      // There before they are needed. Not every reason of a failure: that would be some twenty series for each tenant.
+      talliesOf(id);
       for (const { provider } of replicas) metrics.failovers.inc({ tenant: labels.of(id), provider }, 0);
     },
     cacheAsked: (tenant, operation, result) => talliesOf(tenant).cache(operation, result).inc(),

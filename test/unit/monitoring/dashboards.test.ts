@@ -66,6 +66,14 @@ describe('the queries', () => {
     expect(counters.filter(({ expr }) => !/\b(rate|increase)\(\w+_total\{/.test(expr))).toEqual([]);
   });
 
+  it('count what happened in the time shown with the first time of each series', () => {
+    const counts = dashboardQueries.filter(({ expr }) => /increase\(\w+_total\{/.test(expr));
+    expect(counts.length).toBeGreaterThan(3);
+    expect(counts.filter(({ expr }) => !/ unless \w+\{[^}]*\} offset \$__range\) or increase\(/.test(expr))).toEqual(
+      [],
+    );
+  });
+
   it.each(['keyproxy.v1.KeyProxy', 'v2.KeyManagementService'])('show the calls of %s', (service) => {
     const shown = dashboardQueries.filter(({ expr }) => expr.includes(`grpc_service="${service}"`));
     expect(shown.some(({ expr }) => expr.includes('grpc_server_handled_total'))).toBe(true);

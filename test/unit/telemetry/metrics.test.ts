@@ -189,9 +189,9 @@ describe('events of the engine', () => {
     ]);
   });
 
-  it('count failed attempts of a tenant from 0 on, since Prometheus sees no first value', async () => {
+  it('count failed attempts of a tenant from 0 on, as soon as it is served, since Prometheus sees no first value', async () => {
     const { metrics } = world();
-    engineEvents(metrics, createLog('silent'), new FakeClock()).cacheAsked(tenant, 'encrypt', 'miss');
+    engineEvents(metrics, createLog('silent'), new FakeClock()).served({ id: tenant, replicas: [] });
     expect(await samples(metrics, 'keyproxy_decrypt_failures_total')).toEqual([
       'keyproxy_decrypt_failures_total{tenant="a",reason="DECRYPT_FAILED"} 0',
     ]);
