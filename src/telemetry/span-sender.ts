@@ -109,7 +109,8 @@ export class SpanSender implements SpanProcessor, AsyncDisposable {
         this.#turned('working');
       } catch (error) {
         counted('failed', batch.length);
-        this.#turned('failing', wordFor(error));
+        // What the end cuts short says nothing about the collector.
+        if (!this.#end.signal.aborted) this.#turned('failing', wordFor(error));
         return;
       }
     }
@@ -122,7 +123,8 @@ export class SpanSender implements SpanProcessor, AsyncDisposable {
       method: 'POST',
       headers: { 'content-type': 'application/x-protobuf' },
       body: new Uint8Array(body),
-      redirect: 'error',
+      // Not followed: its status tells.
+      redirect: 'manual',
       signal: AbortSignal.any([AbortSignal.timeout(requestMs), this.#end.signal]),
     });
     await response.body?.cancel();
@@ -145,10 +147,15 @@ class UnexpectedStatus extends Error {
   }
 }
 
+/** How `fetch` says that it asks no port like this one (https://fetch.spec.whatwg.org/#bad-port). */
+const badPort = 'bad port';
+
 /** The system's code of a failure, or what kind it is: never what a collector said. */
 function wordFor(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   if (error instanceof UnexpectedStatus) return error.message;
   const { cause } = error;
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : error.name;
+  if (!(cause instanceof Error)) return error.name;
+  if (cause.message === badPort) return badPort;
+  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.name;
 }

@@ -1,4 +1,6 @@
 /** Sending spans to a collector on loopback: what is bounded, what is counted, and who waits for what. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { ROOT_CONTEXT } from '@opentelemetry/api';
 import { TracerProvider } from '@opentelemetry/sdk-trace';
 import { expect, test } from 'vitest';
@@ -80,6 +82,41 @@ test('the end sends what is left', async () => {
   expect(scene.collector.spans).toHaveLength(maxBatch + 3);
 });
 
+test('what the end cuts short is no word about the collector', async () => {
+  await using scene = await openScene('hangs');
+  scene.end(maxBatch + 3);
+  const over = scene.sender[Symbol.asyncDispose]();
+  await scene.until(() => scene.collector.bodies.length > 0);
+  scene.clock.advance(1000);
+  await over;
+  expect(scene.changes).toEqual([]);
+});
+
+test('a redirect is not followed, and told by its status', async () => {
+  await using scene = await openScene(307);
+  scene.end(maxBatch);
+  await scene.until(() => scene.counts.failed === maxBatch);
+  expect(scene.changes).toEqual(['failing: HTTP 307']);
+  expect(scene.collector.bodies).toHaveLength(1);
+});
+
+test('an answer that is not HTTP is told by a word for that', async () => {
+  await using scene = await openScene();
+  const server = createServer((socket) => socket.end('hunter2\r\n\r\n'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const changes: string[] = [];
+  const sender = new SpanSender({
+    ...{ endpoint: `http://127.0.0.1:${port}/v1/traces`, clock: scene.clock, counted: () => {} },
+    onChange: (state, why) => changes.push(`${state}: ${why}`),
+  });
+  new TracerProvider({ spanProcessors: [sender] }).getTracer('test').startSpan('span', {}, ROOT_CONTEXT).end();
+  await sender[Symbol.asyncDispose]();
+  server.close();
+  expect(changes).toEqual([expect.stringMatching(/^failing: (?:HTTPParserError|HPE_\w+)$/)]);
+});
+
 test('after a failure the next request waits, also where many spans come, and each change is told once', async () => {
   await using scene = await openScene(503);
   scene.end(maxBatch);
@@ -97,7 +134,8 @@ test('after a failure the next request waits, also where many spans come, and ea
 });
 
 test.each<[string, (endpoint: string) => string, RegExp]>([
-  ['nobody listens', () => 'http://127.0.0.1:1/v1/traces', /^failing: (?:ECONNREFUSED|TypeError)$/],
+  ['nobody listens', () => 'http://127.0.0.1:2/v1/traces', /^failing: ECONNREFUSED$/],
+  ['the port is one that fetch never asks', () => 'http://127.0.0.1:6000/v1/traces', /^failing: bad port$/],
   ['the path is another', (endpoint) => endpoint.replace('traces', 'other'), /^failing: HTTP 404$/],
 ])('where %s the word for it holds nothing that was sent', async (_what, place, word) => {
   await using scene = await openScene();
