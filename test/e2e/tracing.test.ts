@@ -216,7 +216,7 @@ test('what was not sent yet is sent at the end, and probes are not traced', asyn
   expect(names).toEqual(['generate local', `${service}/Encrypt`]);
 });
 
-test('a collector that never answers slows no call and no end, and is told of once', async () => {
+test('a collector that never answers slows no call and no end, which is no word about it', async () => {
   await using collector = await startCollector('hangs');
   await using scene = await localDaemon(collector.endpoint);
   const { daemon } = scene;
@@ -230,5 +230,5 @@ test('a collector that never answers slows no call and no end, and is told of on
   expect(await daemon.stop()).toBe(0);
   expect(performance.now() - start).toBeLessThan(8000);
   expect(collector.spans).toEqual([]);
-  expect(daemon.output().match(/traces cannot be sent/g)).toHaveLength(1);
+  expect(daemon.output()).not.toContain('traces cannot be sent');
 });
