@@ -7,7 +7,7 @@
  * one of any number can do. The socket of a dead process is moved away and looked at before it is removed, since it may
  * be that of somebody who was faster; that one gets its name back. So of two there is never more than one who holds it;
  * of three who start within the same moment over the socket of a dead one two can. One that is killed between the two
- * steps leaves a socket of a name of its own, which is in nobody's way.
+ * steps leaves a socket of a name of its own, which is in nobody's way. The file system must have hard links.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
