@@ -1,6 +1,6 @@
 /**
  * The HTTPS server that the API server asks: TLS 1.3, two paths, and a certificate that changes. Every pod of the cluster
- * reaches it without credentials, so connections, bodies, and the time for each have bounds.
+ * reaches it without credentials, so connections (connections.ts), bodies, and the time for each have bounds.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
@@ -12,6 +12,7 @@ import type { Log } from '../../telemetry/log.ts';
 import { asStartupError, bracketed } from '../listeners.ts';
 import type { Issued } from './authority.ts';
 import { BodyBudget } from './body-budget.ts';
+import { Connections } from './connections.ts';
 import { type Answer, type WebhookPath, webhookPaths } from './mutate.ts';
 
 /**
@@ -23,15 +24,6 @@ export const largestBody = 6 * 2 ** 20;
 const bodyBudgetBytes = 16 * 2 ** 20;
 /** Most bytes of a body that is too large, which are read and forgotten so that its sender hears why. */
 const forgottenBytes = 4 * largestBody;
-
-/**
- * Most connections. Where few are left, those that wait for nothing are closed. An API server opens one for each request
- * that is under way, of which it takes 200 that change something (--max-mutating-requests-inflight), and there may be
- * several: a bound that a crowd of pods reaches would refuse them.
- */
-const defaultMostConnections = 1024;
-/** From this share of them on, few are left. */
-const manyShare = 3 / 4;
 
 /**
  * Longest wait for a handshake, for the head of a request, and for all of it, in milliseconds. A connection on which
@@ -65,6 +57,7 @@ export interface WebhookOptions {
 export class WebhookServer {
   readonly #options: WebhookOptions;
   readonly #server: Server;
+  readonly #connections: Connections;
   readonly #budget = new BodyBudget(bodyBudgetBytes);
   #listening: Promise<void> | undefined;
   #isDraining = false;
@@ -81,8 +74,7 @@ export class WebhookServer {
       (request, response) => void this.#serve(request, response),
     );
     this.#server.timeout = requestMs;
-    this.#server.maxConnections = options.mostConnections ?? defaultMostConnections;
-    this.#server.on('connection', () => this.#makeRoom());
+    this.#connections = new Connections(this.#server, options.mostConnections);
     // Probes of ports and clients of another TLS: nothing to act on, and no reason to end.
     this.#server.on('tlsClientError', (error) => options.log.debug({ problem: error.message }, 'a handshake failed'));
   }
@@ -118,15 +110,10 @@ export class WebhookServer {
     await closed;
   }
 
-  #makeRoom(): void {
-    this.#server.getConnections((_error, count) => {
-      if (count >= manyShare * this.#server.maxConnections) this.#server.closeIdleConnections();
-    });
-  }
-
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { metrics, log } = this.#options;
     const end = metrics.seconds.startTimer();
+    this.#connections.begins(request.socket);
     try {
       this.#send(response, await this.#answered(request));
     } catch (error) {
@@ -140,6 +127,7 @@ export class WebhookServer {
       log.error({ problem: error instanceof Error ? error.stack : 'unknown' }, 'a request failed inside');
       this.#send(response, unread(500, 'failed inside'));
     } finally {
+      this.#connections.ends(request.socket);
       end();
     }
   }

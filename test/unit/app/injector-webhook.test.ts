@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Agent, type RequestOptions, request } from 'node:https';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import jsonPatch from 'fast-json-patch';
 import { pino } from 'pino';
@@ -346,35 +346,97 @@ describe('whoever comes without credentials', () => {
     await another.drain();
   });
 
-  test('and makes connections gets a bounded number', async () => {
+  test('and makes connections gets a bounded number, the oldest of which go', async () => {
     const [another, anotherPort] = await anotherServer({ mostConnections: 64 });
     await another.listen();
     const sockets = Array.from({ length: 64 + 50 }, () => connect(anotherPort, '127.0.0.1'));
     for (const socket of sockets) socket.on('error', () => {}).resume();
     const closed = () => sockets.filter((socket) => socket.closed).length;
-    await until(() => closed() >= 50);
-    expect(closed()).toBe(50);
+    await until(() => closed() >= 74);
+    expect(closed()).toBe(74);
+    expect(sockets.at(-1)?.closed).toBe(false);
     for (const socket of sockets) socket.destroy();
     await another.drain();
   });
 
   test('and keeps connections that wait for nothing loses them when there are many', async () => {
-    const [another, anotherPort] = await anotherServer({ mostConnections: 64 });
+    const [another, anotherPort] = await anotherServer({ mostConnections: 16 });
     await another.listen();
-    const agent = new Agent({ keepAlive: true });
-    const call = request({ ...to(anotherPort), agent, headers: { 'content-type': 'application/json' } });
-    call.end(review());
-    const [answer] = await once(call, 'response');
-    const ended = once(answer.socket, 'close');
-    answer.resume();
-    await once(answer, 'end');
-    const sockets = Array.from({ length: 50 }, () => connect(anotherPort, '127.0.0.1').on('error', () => {}));
-    await ended;
-    for (const socket of sockets) socket.destroy();
-    agent.destroy();
+    const agents = Array.from({ length: 14 }, () => new Agent({ keepAlive: true }));
+    const ends: Promise<unknown>[] = [];
+    for (const agent of agents) {
+      const call = request({ ...to(anotherPort), agent, headers: { 'content-type': 'application/json' } });
+      call.end(review());
+      const [answer] = await once(call, 'response');
+      ends.push(once(answer.socket, 'close'));
+      answer.resume();
+      await once(answer, 'end');
+    }
+    // All but the one that came last.
+    await Promise.all(ends.slice(0, -1));
+    for (const agent of agents) agent.destroy();
     await another.drain();
   });
+
+  const silent = (port: number) => connect(port, '127.0.0.1');
+  const withTls = (text: string) => (port: number) => {
+    const socket = connectTls({ ...to(port), path: undefined });
+    socket.once('secureConnect', () => socket.write(text));
+    return socket;
+  };
+
+  test.each<[string, (port: number) => Socket]>([
+    ['and sends nothing', silent],
+    ['and speaks TLS and asks nothing', withTls('')],
+    ['and does not end the head of a request', withTls(head)],
+    ['and does not end a body', withTls(`${head}content-length: 100\r\n\r\n{`)],
+  ])(
+    'in numbers, again and again, %s, neither keeps the API server out nor ends its connection',
+    async (_how, open) => {
+      const [another, anotherPort] = await anotherServer({ mostConnections: 16 });
+      await another.listen();
+      using agent = Object.assign(new Agent({ keepAlive: true, maxSockets: 1 }), {
+        [Symbol.dispose]: () => agent.destroy(),
+      });
+      await ask(review(), { port: anotherPort, agent });
+      const own = Object.values(agent.freeSockets).flatMap((list) => list ?? []);
+      expect(own).toHaveLength(1);
+      using attackers = crowd(20, () => open(anotherPort));
+      await until(() => attackers.opened() > 24);
+      for (let count = 0; count < 10; count++) {
+        expect((await ask(review(), { port: anotherPort })).status).toBe(200);
+        expect((await ask(review(), { port: anotherPort, agent })).status).toBe(200);
+      }
+      expect(Object.values(agent.freeSockets).flatMap((list) => list ?? [])).toEqual(own);
+      attackers[Symbol.dispose]();
+      await another.drain();
+    },
+  );
 });
+
+/** Opens `count` connections, and another for each that is closed. */
+function crowd(count: number, open: () => Socket): Disposable & { opened(): number } {
+  const sockets = new Set<Socket>();
+  let [isOver, opened] = [false, 0];
+  const add = () => {
+    if (isOver) return;
+    opened++;
+    const socket = open();
+    sockets.add(socket.on('error', () => {}).resume());
+    socket.once('close', () => {
+      sockets.delete(socket);
+      setTimeout(add, 50);
+    });
+  };
+  for (let made = 0; made < count; made++) add();
+  return {
+    opened: () => opened,
+    [Symbol.dispose]() {
+      isOver = true;
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
 
 async function until(condition: () => boolean): Promise<void> {
   const deadline = Date.now() + 15_000;
