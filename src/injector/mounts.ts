@@ -10,13 +10,24 @@ const privateVolumes: readonly string[] = [socketVolume, stateVolume, tokensVolu
 
 /** Whether this is keyproxy's mount of the socket, to be read or to be written to. */
 export function isSocketMount(mount: JsonObject, { readOnly }: { readonly readOnly: boolean }): boolean {
+  return isSameMount(mount, { name: socketVolume, mountPath: socketFolder, readOnly });
+}
+
+/** Whether a mount is all of a volume at one place, to be read or to be written to as another one is. */
+export function isSameMount(mount: JsonObject, wanted: JsonObject): boolean {
   return (
-    textAt(mount, 'name') === socketVolume &&
-    plainPath(textAt(mount, 'mountPath')) === socketFolder &&
+    textAt(mount, 'name') === wanted['name'] &&
+    normal(textAt(mount, 'mountPath')) === wanted['mountPath'] &&
     at(mount, 'subPath') === undefined &&
     at(mount, 'subPathExpr') === undefined &&
-    (at(mount, 'readOnly') === true) === readOnly
+    (at(mount, 'readOnly') === true) === (wanted['readOnly'] === true)
   );
+}
+
+/** Whether a mount is where the socket is, above it or below. */
+export function touchesSocket(mount: JsonObject): boolean {
+  const [place, socket] = [`${plainPath(textAt(mount, 'mountPath'))}/`, `${socketFolder}/`];
+  return place.startsWith(socket) || socket.startsWith(place);
 }
 
 /** What a container that is not keyproxy's mounts and must not: keyproxy's volumes, or another where the socket is. */
@@ -36,13 +47,12 @@ export function mountClashes({ name, spec }: PodContainer): string[] {
     });
 }
 
-/**
- * One spelling of a path. The kubelet takes one that is not absolute from the root (pkg/kubelet, makeMounts); in most
- * images `/var/run` is a link to `/run`.
- */
+/** One spelling of a path. The kubelet takes one that is not absolute from the root (pkg/kubelet, makeMounts). */
+function normal(path: string): string {
+  return posix.normalize(`/${path}/`).slice(0, -1);
+}
+
+/** The same for paths that may be one place: in most images `/var/run` is a link to `/run`. */
 function plainPath(path: string): string {
-  return posix
-    .normalize(`/${path}/`)
-    .slice(0, -1)
-    .replace(/^\/var\/run(?=\/|$)/, '/run');
+  return normal(path).replace(/^\/var\/run(?=\/|$)/, '/run');
 }

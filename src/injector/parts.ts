@@ -16,10 +16,10 @@ import {
   statusAnnotation,
 } from './names.ts';
 import { type Addition, addToList, setKeys } from './patch.ts';
-import { isOurs, presentSidecar } from './present.ts';
+import { isOurs, lacksOf, presentSidecar } from './present.ts';
 import type { Form, SidecarSettings } from './settings.ts';
 import { sidecarFor, socketMount, volumesFor } from './sidecar.ts';
-import { named } from './texts.ts';
+import { fewOf, named } from './texts.ts';
 import type { Wishes } from './wishes.ts';
 
 /** What to add, and what is in the way, one clause each. */
@@ -27,8 +27,6 @@ export interface Part {
   readonly additions: readonly Addition[];
   readonly clashes: readonly string[];
 }
-
-const nothing: Part = { additions: [], clashes: [] };
 
 /** Volumes that are missing. */
 export function volumesPart(pod: unknown, wishes: Wishes): Part {
@@ -51,14 +49,21 @@ export function volumesPart(pod: unknown, wishes: Wishes): Part {
 /** keyproxy's container, before all others of its kind. */
 export function sidecarPart(pod: unknown, wishes: Wishes, settings: SidecarSettings): Part {
   const present = presentSidecar(pod);
-  if (present !== undefined) {
-    if (isOurs(present)) return nothing;
-    const clash = `the pod has a container ${containerName} of its own, a name that is keyproxy's; rename it`;
-    return { additions: [], clashes: [clash] };
-  }
+  if (present !== undefined) return { additions: [], clashes: sidecarClashes(present, wishes) };
   const list = settings.form === 'native' ? 'initContainers' : 'containers';
   const items = [sidecarFor(wishes, settings)];
   return { additions: addToList(pod, ['spec', list], { items, place: 'first' }), clashes: [] };
+}
+
+function sidecarClashes(present: PodContainer, wishes: Wishes): string[] {
+  if (!isOurs(present)) {
+    return [`the pod has a container ${containerName} of its own, a name that is keyproxy's; rename it`];
+  }
+  const lacks = lacksOf(present, wishes);
+  const remedy = 'take it out of the pod for a new one, or correct the webhook that has changed it';
+  return lacks.length === 0
+    ? []
+    : [`the container ${containerName} in the pod is not as keyproxy needs it (${fewOf(lacks).join(', ')}); ${remedy}`];
 }
 
 /** The socket and its address in every container that is to have them, and nobody's hand on keyproxy's volumes. */

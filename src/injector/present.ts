@@ -1,10 +1,11 @@
 /** A sidecar that is in the pod before the injector looks at it: of an earlier pass, or of a pod that was copied. */
 import { containersOf, type PodContainer } from './containers.ts';
-import { at, objectsAt } from './json.ts';
-import { isSocketMount } from './mounts.ts';
+import { at, type JsonObject, objectIn, objectsAt, textAt } from './json.ts';
+import { isSameMount, isSocketMount, touchesSocket } from './mounts.ts';
 import { annotationPrefix, containerName } from './names.ts';
 import type { Form, SidecarSettings } from './settings.ts';
-import { sidecarArgs, variables } from './sidecar.ts';
+import { listenVariables, mountsFor, sidecarArgs, variables } from './sidecar.ts';
+import { named } from './texts.ts';
 import type { Wishes } from './wishes.ts';
 
 /** The container of keyproxy's name; undefined where there is none. */
@@ -19,8 +20,8 @@ export function presentForm(pod: unknown): Form | undefined {
 }
 
 /**
- * Whether this is what an injector made. Others may have changed it since: a mirror of images, a webhook for credentials,
- * an autoscaler of resources; so only that is looked at which makes it keyproxy.
+ * Whether this is what an injector made, by what it runs and where its socket is. Others may have changed it since: a
+ * mirror of images, a webhook for credentials, an autoscaler of resources; what they may not take away is in `lacksOf`.
  */
 export function isOurs({ kind, spec }: PodContainer): boolean {
   const runsOn = kind === 'application' || at(spec, 'restartPolicy') === 'Always';
@@ -34,6 +35,31 @@ export function isOurs({ kind, spec }: PodContainer): boolean {
     sidecarArgs.every((argument, index) => args[index] === argument) &&
     objectsAt(spec, 'volumeMounts').some((mount) => isSocketMount(mount, { readOnly: false }))
   );
+}
+
+/** What keeps a sidecar that is ours from working, or from being what it was made as; a few words each. */
+export function lacksOf({ kind, spec }: PodContainer, wishes: Wishes): string[] {
+  const mounts = objectsAt(spec, 'volumeMounts');
+  const isOwn = (mount: JsonObject) => mountsFor(wishes).some((wanted) => isSameMount(mount, wanted));
+  const start = kind === 'init' ? ['startupProbe'] : ['lifecycle', 'postStart'];
+  const unset = listenVariables.filter(([variable, value]) => {
+    // Of several of one name the last counts.
+    const found = objectsAt(spec, 'env').filter(({ name }) => name === variable);
+    return at(found.at(-1), 'value') !== value;
+  });
+  return [
+    ...(objectIn(at(spec, ...start)) === undefined ? [`it has no ${start.join('.')}`] : []),
+    ...unset.map(([variable, value]) => `${variable} is not ${value}`),
+    ...mountsFor(wishes)
+      .filter((wanted) => !mounts.some((mount) => isSameMount(mount, wanted)))
+      .map((wanted) => `it does not mount ${wanted['name']} at ${wanted['mountPath']}`),
+    ...mounts
+      .filter((mount) => !isOwn(mount) && touchesSocket(mount))
+      .map((mount) => `it mounts ${named(textAt(mount, 'name'))} at ${named(textAt(mount, 'mountPath'))}`),
+    ...(['privileged', 'allowPrivilegeEscalation'] as const)
+      .filter((name) => at(spec, 'securityContext', name) === true)
+      .map((name) => `it has ${name}: true`),
+  ];
 }
 
 /** Variables by which a pod's annotations reach the sidecar, with the annotation of each. */

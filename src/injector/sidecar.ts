@@ -70,6 +70,16 @@ export function socketMount({ readOnly }: { readonly readOnly: boolean }): JsonO
   return { name: socketVolume, mountPath: socketFolder, ...(readOnly && { readOnly }) };
 }
 
+/** All mounts of keyproxy's container. */
+export function mountsFor(wishes: Wishes): JsonObject[] {
+  return [
+    socketMount({ readOnly: false }),
+    { name: tenantsVolume, mountPath: tenantsFolder, readOnly: true },
+    { name: stateVolume, mountPath: stateFolder },
+    ...credentialsFor(wishes).map(({ volume, mountPath }) => ({ name: volume['name'], mountPath, readOnly: true })),
+  ];
+}
+
 /** The container as this pod wants it. */
 export function sidecarFor(wishes: Wishes, settings: SidecarSettings): JsonObject {
   const isNative = settings.form === 'native';
@@ -85,12 +95,7 @@ export function sidecarFor(wishes: Wishes, settings: SidecarSettings): JsonObjec
     env: variables(wishes, settings).map(([name, value]) => ({ name, value })),
     ports: [{ name: httpPortName, containerPort: settings.httpPort, protocol: 'TCP' }],
     resources: wishes.resources,
-    volumeMounts: [
-      socketMount({ readOnly: false }),
-      { name: tenantsVolume, mountPath: tenantsFolder, readOnly: true },
-      { name: stateVolume, mountPath: stateFolder },
-      ...credentialsFor(wishes).map(({ volume, mountPath }) => ({ name: volume['name'], mountPath, readOnly: true })),
-    ],
+    volumeMounts: mountsFor(wishes),
     // The containers behind a native sidecar are started when this succeeds.
     startupProbe: { ...probe('/readyz', settings), periodSeconds: 1, failureThreshold: longestStart },
     readinessProbe: { ...probe('/readyz', settings), periodSeconds: 5, failureThreshold: 2 },
@@ -109,12 +114,17 @@ export function sidecarFor(wishes: Wishes, settings: SidecarSettings): JsonObjec
   };
 }
 
+/** Where the container listens, by variable. */
+export const listenVariables: readonly (readonly [string, string])[] = [
+  ['KEYPROXY_LISTEN_UNIX', socketPath],
+  // The volume is the pod's own: its mounts say who can open the socket, whatever user they run as.
+  ['KEYPROXY_LISTEN_UNIX_MODE', '0666'],
+];
+
 /** What the container is told, by variable. */
-export function variables(wishes: Wishes, settings: SidecarSettings): [string, string][] {
+export function variables(wishes: Wishes, settings: SidecarSettings): (readonly [string, string])[] {
   return [
-    ['KEYPROXY_LISTEN_UNIX', socketPath],
-    // The volume is the pod's own: its mounts say who can open the socket, whatever user they run as.
-    ['KEYPROXY_LISTEN_UNIX_MODE', '0666'],
+    ...listenVariables,
     ...(wishes.tcp
       ? ([
           ['KEYPROXY_LISTEN_TCP', tcpAddress],

@@ -315,6 +315,14 @@ const impossible: readonly PodShape[] = [
       containers: [container({ volumeMounts: [{ name: 'keyproxy-socket', mountPath: '/elsewhere' }] })],
     },
   }),
+  refused('a mount of the socket at another name of its folder', /mounts keyproxy's volume keyproxy-socket itself/, {
+    spec: {
+      volumes: [{ name: 'keyproxy-socket', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }],
+      containers: [
+        container({ volumeMounts: [{ name: 'keyproxy-socket', mountPath: '/var/run/keyproxy', readOnly: true }] }),
+      ],
+    },
+  }),
   refused('a mount of the folder without its first slash', /container app mounts data at run\/keyproxy,/, {
     spec: {
       volumes: [emptyDir],

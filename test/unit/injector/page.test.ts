@@ -46,6 +46,24 @@ const refusals = [
     ),
   ] as const,
   [
+    'a sidecar that cannot work',
+    decide(
+      {
+        metadata: { labels: asks },
+        spec: {
+          containers: [{ name: 'app' }],
+          initContainers: [
+            {
+              ...{ name: 'keyproxy', restartPolicy: 'Always', args: ['serve', '--from-env'] },
+              volumeMounts: [{ name: 'keyproxy-socket', mountPath: '/run/keyproxy' }],
+            },
+          ],
+        },
+      },
+      podSettings,
+    ),
+  ] as const,
+  [
     'a long annotation',
     decide(
       {

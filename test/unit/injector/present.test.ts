@@ -1,6 +1,7 @@
 /** Pods that have a container keyproxy when they come: of an earlier pass, or copied from another place. */
 import jsonPatch from 'fast-json-patch';
 import { describe, expect, test } from 'vitest';
+import { checkNew } from '../../../src/injector/check.ts';
 import { decide } from '../../../src/injector/inject.ts';
 import type { Form } from '../../../src/injector/settings.ts';
 import { podSettings } from '../../support/pod-shapes.ts';
@@ -45,6 +46,64 @@ test.each<[string, Json]>([
   expect(decide(pod, podSettings)).toMatchObject({
     kind: 'refused',
     message: expect.stringMatching(/container keyproxy of its own/),
+  });
+});
+
+describe('a sidecar that was changed until it cannot work, or is something else, is refused', () => {
+  const wishes = { secrets: 'byok', 'vault-tokens': 'acme=vault://acme' };
+  const whole = injectedPod(wishes).spec.initContainers[0] as Json;
+  const env = whole['env'] as readonly Json[];
+  const all = whole['volumeMounts'] as readonly Json[];
+  const without = (name: string) => ({ volumeMounts: all.filter((mount) => mount['name'] !== name) });
+  const socket = { name: 'KEYPROXY_LISTEN_UNIX', value: '/tmp/x' };
+
+  test.each<[string, Json, RegExp]>([
+    ['no startup probe', { startupProbe: undefined }, /it has no startupProbe/],
+    [
+      'no variables',
+      { env: undefined },
+      /KEYPROXY_LISTEN_UNIX is not \/run\/keyproxy\/keyproxy.sock, .*_MODE is not 0666/,
+    ],
+    ['another socket', { env: [socket, ...env.slice(1)] }, /KEYPROXY_LISTEN_UNIX is not/],
+    ['another socket behind the right one', { env: [...env, socket] }, /KEYPROXY_LISTEN_UNIX is not/],
+    ...['tenants', 'state', 'vault-tokens', 'secrets'].map((name): [string, Json, RegExp] => [
+      ...([`no mount of ${name}`, without(`keyproxy-${name}`)] as const),
+      RegExp(`it does not mount keyproxy-${name} at /`),
+    ]),
+    [
+      'a mount of a part of the tenants',
+      { volumeMounts: all.map((mount) => (mount['name'] === 'keyproxy-tenants' ? { ...mount, subPath: 'x' } : mount)) },
+      /it does not mount keyproxy-tenants at/,
+    ],
+    ...['/run', '/var/run/keyproxy', '/run/keyproxy/x', '/'].map((mountPath): [string, Json, RegExp] => [
+      ...([`a mount at ${mountPath}`, { volumeMounts: [...all, { name: 'data', mountPath }] }] as const),
+      /it mounts data at \//,
+    ]),
+    ['all rights', { securityContext: { privileged: true } }, /it has privileged: true/],
+    ['more rights', { securityContext: { allowPrivilegeEscalation: true } }, /it has allowPrivilegeEscalation: true/],
+  ])('%s', (_what, more, why) => {
+    const pod = changed(injectedPod(wishes), more);
+    expect(decide(pod, podSettings)).toMatchObject({ kind: 'refused', message: expect.stringMatching(why) });
+    expect(checkNew(pod, podSettings)).toMatchObject({ kind: 'refused', message: expect.stringMatching(why) });
+  });
+
+  test('of a classic one, the hook for which the others wait', () => {
+    const pod = injectedPod(wishes, 'classic');
+    const containers = pod.spec.containers.map((container) => ({ ...container, lifecycle: undefined }));
+    const decision = decide({ ...pod, spec: { ...pod.spec, containers } }, settingsOf('classic'));
+    expect(decision).toMatchObject({ kind: 'refused', message: expect.stringMatching(/no lifecycle\.postStart/) });
+  });
+
+  test('but not for what others change with good reason', () => {
+    const role = { name: 'AWS_WEB_IDENTITY_TOKEN_FILE', value: '/var/run/secrets/eks.amazonaws.com/token' };
+    const mount = { name: 'aws-iam-token', mountPath: '/var/run/secrets/eks.amazonaws.com/serviceaccount' };
+    const pod = changed(injectedPod(wishes), {
+      ...{ image: 'mirror.example.com/keyproxy:1', resources: {}, env: [role, ...env], volumeMounts: [mount, ...all] },
+      // A mesh asks in its own way.
+      ...{ startupProbe: { httpGet: { path: '/app-health/keyproxy/startupz', port: 15_020 } } },
+      securityContext: { runAsUser: 1000, readOnlyRootFilesystem: true },
+    });
+    expect(decide(pod, podSettings).kind).toBe('unchanged');
   });
 });
 
