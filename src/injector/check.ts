@@ -35,6 +35,13 @@ export function checkChanged(
   return { kind: 'refused', message, warnings: [] };
 }
 
-function asks(pod: unknown): boolean {
-  return textAt(pod, 'metadata', 'labels', injectLabel) === 'true';
+/** About a binding, whose labels its pod gets: the label cannot come that way. */
+export function checkBinding(binding: unknown): Verdict {
+  if (!asks(binding)) return passed;
+  const message = `a binding puts keyproxy into no pod; create the pod with the label ${injectLabel}: "true"`;
+  return { kind: 'refused', message, warnings: [] };
+}
+
+function asks(object: unknown): boolean {
+  return textAt(object, 'metadata', 'labels', injectLabel) === 'true';
 }

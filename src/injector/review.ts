@@ -15,6 +15,8 @@ export interface Review {
   readonly subject:
     | { readonly kind: 'new pod'; readonly pod: unknown }
     | { readonly kind: 'changed pod'; readonly pod: unknown; readonly before: unknown }
+    /** A pod is given to a node, and gets the labels of the binding. */
+    | { readonly kind: 'binding'; readonly binding: unknown }
     /** A webhook registered for more than pods. */
     | { readonly kind: 'other' };
   /** What is asked about, `UPDATE of Pod` say. */
@@ -65,7 +67,11 @@ function subjectOf(request: object, pod: unknown): Pick<Review, 'subject' | 'wha
     operation: textAt(request, 'operation'),
   };
   const what = `${named(operation)} of ${named(kind)}${subResource === '' ? '' : `/${named(subResource)}`}`;
-  const isPod = type.join('/') === '/v1/Pod' && subResource === '' && objectIn(pod) !== undefined;
+  if (type.join('/') === '/v1/Binding' && operation === 'CREATE') {
+    return { what, subject: { kind: 'binding', binding: pod } };
+  }
+  // Whoever may write a pod's status may change its labels with it.
+  const isPod = type.join('/') === '/v1/Pod' && ['', 'status'].includes(subResource) && objectIn(pod) !== undefined;
   if (isPod && operation === 'CREATE') return { what, subject: { kind: 'new pod', pod } };
   if (isPod && operation === 'UPDATE') {
     return { what, subject: { kind: 'changed pod', pod, before: at(request, 'oldObject') } };

@@ -171,6 +171,28 @@ describe.skipIf(folder === undefined)('an API server with keyproxy’s chart in 
     for (const value of [null, 'true', 'false', 'true']) await admin.must('PATCH', `${place}/whole`, label(value));
   });
 
+  it('keeps the label from a pod that runs without keyproxy by whatever way labels come', async () => {
+    const place = '/api/v1/namespaces/apps/pods';
+    const metadata = { labels: { 'keyproxy.io/inject': 'true' } };
+    await admin.must('POST', place, { ...plainPod, metadata: { name: 'subresources' } });
+    const byStatus = await admin.ask('PATCH', `${place}/subresources/status`, { metadata });
+    expect([byStatus.status, byStatus.message]).toEqual([403, expect.stringMatching(/create it anew/)]);
+    await admin.must('PATCH', `${place}/subresources/status`, { status: { phase: 'Running' } });
+    const binding = { apiVersion: 'v1', kind: 'Binding', target: { kind: 'Node', name: 'a' } };
+    const named = { ...metadata, name: 'subresources' };
+    for (const path of [`${place}/subresources/binding`, '/api/v1/namespaces/apps/bindings']) {
+      const bound = await admin.ask('POST', path, { ...binding, metadata: named });
+      expect([bound.status, bound.message]).toEqual([
+        403,
+        expect.stringMatching(/a binding puts keyproxy into no pod/),
+      ]);
+    }
+    await admin.must('POST', `${place}/subresources/binding`, { ...binding, metadata: { name: 'subresources' } });
+    const stored = await admin.must('GET', `${place}/subresources`);
+    expect(stored['spec'].nodeName).toBe('a');
+    expect(JSON.stringify(stored.metadata)).not.toContain('keyproxy.io/inject');
+  });
+
   it('does not keep a pod of old that has the label and not keyproxy from being changed and deleted', async () => {
     const path = '/api/v1/namespaces/old/pods/old';
     await admin.must('PATCH', path, { metadata: { annotations: { changed: 'true' } } });
@@ -189,6 +211,7 @@ describe.skipIf(folder === undefined)('an API server with keyproxy’s chart in 
     await admin.must('PATCH', `${checks}/keyproxy-injector`, { webhooks: [{ ...webhook, clientConfig: nowhere }] });
     await until('no pod is created', async () => outcomeOf(await createPod(admin, 'apps', plainPod)) === 'refused');
     await admin.must('PATCH', `${place}/unasked`, { metadata: { labels: { other: 'true' } } });
+    await admin.must('PATCH', `${place}/unasked/status`, { status: { phase: 'Running' } });
     await admin.must('PATCH', `${place}/unasked`, { metadata: { labels: { 'keyproxy.io/inject': null } } });
     await admin.must('PATCH', `${checks}/keyproxy-injector`, { webhooks: [webhook] });
     await until('pods are created', async () => outcomeOf(await createPod(admin, 'apps', plainPod)) === 'injected');

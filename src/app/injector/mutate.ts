@@ -1,5 +1,5 @@
 /** One request of the API server, from its body to the answer, with its line in the log and its place in the metrics. */
-import { checkChanged, checkNew } from '../../injector/check.ts';
+import { checkBinding, checkChanged, checkNew } from '../../injector/check.ts';
 import { type Decision, decide } from '../../injector/inject.ts';
 import { answerTo, parseReview, type Review } from '../../injector/review.ts';
 import type { SidecarSettings } from '../../injector/settings.ts';
@@ -57,6 +57,7 @@ const deciders: Readonly<Record<WebhookPath, (review: Review, settings: SidecarS
   '/validate': ({ subject, what }, settings) => {
     if (subject.kind === 'new pod') return checkNew(subject.pod, settings);
     if (subject.kind === 'changed pod') return checkChanged(subject, settings);
+    if (subject.kind === 'binding') return checkBinding(subject.binding);
     return notMeant(`is for pods, and was asked about ${what}`, 'ValidatingWebhookConfiguration');
   },
 };

@@ -156,6 +156,11 @@ describe('the second look', () => {
   const labelled = podShapes[0]?.pod as { metadata: object };
   const unlabelled = { ...labelled, metadata: { ...labelled.metadata, labels: {} } };
   const ephemeral = { ...update, subResource: 'ephemeralcontainers' };
+  const status = { ...update, subResource: 'status' };
+  const binding = (labels: object) => ({
+    ...{ kind: { group: '', version: 'v1', kind: 'Binding' }, subResource: 'binding' },
+    object: { metadata: { name: 'orders', labels }, target: { kind: 'Node', name: 'a' } },
+  });
 
   test.each<[string, () => Promise<object>]>([
     ['a pod that is whole', async () => ({ object: await whole() })],
@@ -165,6 +170,9 @@ describe('the second look', () => {
       async () => ({ ...update, object: await whole(), oldObject: unlabelled }),
     ],
     ['a bare pod whose label is old', async () => ({ ...update, object: labelled, oldObject: labelled })],
+    ['the status of a pod that is whole', async () => ({ ...status, object: await whole(), oldObject: unlabelled })],
+    ['the status of a bare pod whose label is old', async () => ({ ...status, object: labelled, oldObject: labelled })],
+    ['a binding', async () => binding({})],
     ['a label that is taken away', async () => ({ ...update, object: unlabelled, oldObject: labelled })],
   ])('lets pass: %s', async (_what, more) => {
     const { body } = await ask(review(await more()), path);
@@ -176,6 +184,8 @@ describe('the second look', () => {
     ['a new pod that cannot be had', { object: { ...labelled, spec: { hostNetwork: true } } }, /has hostNetwork/],
     ['a label on a bare pod', { ...update, oldObject: unlabelled }, /create it anew/],
     ['a label on a pod of which nothing was told', { ...update, oldObject: null }, /create it anew/],
+    ['a label on a bare pod, by its status', { ...status, oldObject: unlabelled }, /create it anew/],
+    ['a label on a pod, by its binding', binding({ 'keyproxy.io/inject': 'true' }), /a binding puts keyproxy into no/],
     [
       'ephemeral containers',
       ephemeral,

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { checkChanged, checkNew } from '../../../src/injector/check.ts';
+import { checkBinding, checkChanged, checkNew } from '../../../src/injector/check.ts';
 import { decide } from '../../../src/injector/inject.ts';
 import { statusAnnotation } from '../../../src/injector/names.ts';
 import { annotations } from '../../../src/injector/wishes.ts';
@@ -89,6 +89,7 @@ const refusals = [
       ['a new pod that is bare', checkNew(pod, podSettings)] as const,
       ['a label on a pod that runs', checkChanged({ pod, before: {} }, podSettings)] as const,
     ]),
+  ['a label by a binding', checkBinding({ metadata: { labels: asks } })] as const,
 ];
 
 test.each(refusals)('the page says what to do about the refusal of %s', (_name, decision) => {
