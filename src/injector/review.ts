@@ -31,7 +31,8 @@ const longestName = 253;
 
 /**
  * The most values that are made of one body. An object takes 56 bytes of heap and two of the body, so its length alone
- * bounds nothing; a pod has some hundreds, and the largest some thousands.
+ * bounds nothing; most pods have some hundreds. The API server counts in with `managedFields`, which has most of them
+ * again, and what it has set by default.
  */
 const mostValues = 50_000;
 
@@ -80,7 +81,9 @@ function subjectOf(request: object, pod: unknown): Pick<Review, 'subject' | 'wha
 }
 
 function parsed(body: Buffer): unknown {
-  if (valuesIn(body) > mostValues) throw new Error(`the body must be JSON of at most ${mostValues} values`);
+  if (valuesIn(body) > mostValues) {
+    throw new Error(`keyproxy cannot be put into this pod: the review of it must have at most ${mostValues} values`);
+  }
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch {

@@ -104,6 +104,14 @@ describe.skipIf(folder === undefined)('an API server with keyproxy’s chart in 
     expect(answer.message).toMatch(shape.because ?? /^$/);
   });
 
+  it('tells whoever creates a pod that is too large to be read that it is', async () => {
+    const env = Array.from({ length: 5000 }, (_, index) => ({ name: `E${index}`, value: 'v' }));
+    const spec = { containers: [{ name: 'app', image: 'app:1', env }] };
+    const { status, message } = await createPod(admin, 'apps', { ...plainPod, spec });
+    expect(status).toBe(500);
+    expect(message).toMatch(/failed to call webhook: keyproxy cannot be put .* at most 50000 values/);
+  });
+
   it('holds pods to the level "restricted" after keyproxy is in them', async () => {
     const restricted = podShapes.find(({ name }) => name === 'a restricted pod');
     const good = await createPod(admin, 'restricted', { ...restricted?.pod, metadata: plainPod.metadata });

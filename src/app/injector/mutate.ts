@@ -33,12 +33,31 @@ export function answerReview(path: WebhookPath, body: Buffer, { settings, metric
   if (review instanceof Error) {
     metrics.requests.inc({ outcome: 'unread' });
     log.warn({ problem: review.message }, 'a request was no review');
-    return { status: 400, body: { error: review.message } };
+    return failure(400, review.message);
   }
   const decision = deciders[path](review, settings());
   metrics.requests.inc({ outcome: decision.kind });
   tell(review, decision, log);
   return { status: 200, body: answerTo(review, decision) };
+}
+
+/** Of the refusals that have no review in them (k8s.io/apimachinery/pkg/apis/meta/v1, StatusReason). */
+const reasons = {
+  400: 'BadRequest',
+  404: 'NotFound',
+  405: 'MethodNotAllowed',
+  413: 'RequestEntityTooLarge',
+  415: 'UnsupportedMediaType',
+  500: 'InternalError',
+} as const;
+
+/**
+ * An answer that is no review, as a Status: of anything else an API server tells the pod's owner no more than "the server
+ * rejected our request for an unknown reason".
+ */
+export function failure(status: keyof typeof reasons, message: string): Answer {
+  const reason = reasons[status];
+  return { status, body: { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: status, reason, message } };
 }
 
 function reviewIn(body: Buffer): Review | Error {

@@ -13,7 +13,7 @@ import { asStartupError, bracketed } from '../listeners.ts';
 import type { Issued } from './authority.ts';
 import { BodyBudget } from './body-budget.ts';
 import { Connections } from './connections.ts';
-import { type Answer, type WebhookPath, webhookPaths } from './mutate.ts';
+import { type Answer, failure, type WebhookPath, webhookPaths } from './mutate.ts';
 
 /**
  * The largest body, in bytes. The API server takes requests of 3 MiB (MaxRequestBodyBytes), adds what is by default and
@@ -164,8 +164,8 @@ interface Sent extends Answer {
   readonly isRead: boolean;
 }
 
-function unread(status: number, error: string): Sent {
-  return { status, body: { error }, isRead: false };
+function unread(...told: Parameters<typeof failure>): Sent {
+  return { ...failure(...told), isRead: false };
 }
 
 const offered = `offered here: POST ${webhookPaths.join(', POST ')}`;

@@ -198,6 +198,12 @@ describe('the second look', () => {
   });
 });
 
+/** What an API server takes a message out of. */
+function statusOf(code: number, reason: string, message: RegExp) {
+  const told = { code, reason, message: expect.stringMatching(message) };
+  return { kind: 'Status', apiVersion: 'v1', status: 'Failure', ...told };
+}
+
 describe('what is no review', () => {
   test.each([
     ['nothing', ''],
@@ -210,24 +216,26 @@ describe('what is no review', () => {
     ['a review without a request', JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' })],
     ['a review without a uid', review({ uid: undefined })],
     ['a uid that is a number', review({ uid: 7 })],
+    ['a pod of more values than are read', review({ object: Array.from({ length: 50_000 }, () => 0) })],
     ['a deep nest', `${'['.repeat(100_000)}${']'.repeat(100_000)}`],
   ])('is a 400 that says what would be right: %s', async (_what, body) => {
     const before = [await count('unread'), await count('failed')];
     const answer = await ask(body);
     expect(answer.status).toBe(400);
-    expect(answer.body['error']).toMatch(/must (be|have)/);
+    expect(answer.body).toEqual(statusOf(400, 'BadRequest', /must (be|have)/));
     expect([await count('unread'), await count('failed')]).toEqual([(before[0] ?? 0) + 1, before[1]]);
   });
 
-  test.each<[string, RequestOptions, number]>([
-    ['another path', { path: '/' }, 404],
-    ['a path behind it', { path: '/mutate/more' }, 404],
-    ['another method', { method: 'GET' }, 405],
-    ['another content type', { headers: { 'content-type': 'text/plain' } }, 415],
-  ])('is not read, and pages nobody: %s', async (_what, options, status) => {
+  test.each<[string, RequestOptions, number, string]>([
+    ['another path', { path: '/' }, 404, 'NotFound'],
+    ['a path behind it', { path: '/mutate/more' }, 404, 'NotFound'],
+    ['another method', { method: 'GET' }, 405, 'MethodNotAllowed'],
+    ['another content type', { headers: { 'content-type': 'text/plain' } }, 415, 'UnsupportedMediaType'],
+  ])('is not read, and pages nobody: %s', async (_what, options, status, reason) => {
     const before = [await count('unread'), await count('failed')];
     const answer = await ask(options.method === 'GET' ? undefined : review(), options);
     expect([answer.status, answer.connection]).toEqual([status, 'close']);
+    expect(answer.body).toEqual(statusOf(status, reason, /./));
     expect([await count('unread'), await count('failed')]).toEqual([(before[0] ?? 0) + 1, before[1]]);
   });
 
@@ -237,7 +245,7 @@ describe('what is no review', () => {
   ])('is told so when all of it has come: a large body, %s', async (_what, chunked) => {
     const answer = await ask(Buffer.alloc(4 * largestBody, 0x20), { chunked });
     expect([answer.status, answer.connection]).toEqual([413, 'close']);
-    expect(answer.body['error']).toContain(`larger than ${largestBody} bytes`);
+    expect(answer.body).toEqual(statusOf(413, 'RequestEntityTooLarge', RegExp(`larger than ${largestBody} bytes`)));
   });
 
   test('a large body can be sent to its end, so that its sender comes to the answer', async () => {

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { checkBinding, checkChanged, checkNew } from '../../../src/injector/check.ts';
 import { decide } from '../../../src/injector/inject.ts';
 import { statusAnnotation } from '../../../src/injector/names.ts';
+import { parseReview } from '../../../src/injector/review.ts';
 import { annotations } from '../../../src/injector/wishes.ts';
 import { podSettings, podShapes } from '../../support/pod-shapes.ts';
 
@@ -24,6 +25,15 @@ const rows = [...section('Refusals').matchAll(/^\| (`[^|]+`) \|/gm)].map(([, cel
 );
 
 const asks = { 'keyproxy.io/inject': 'true' };
+
+function problemOf(body: string): string {
+  try {
+    parseReview(Buffer.from(body));
+    return '';
+  } catch (error) {
+    return String(error);
+  }
+}
 
 const refusals = [
   ...podShapes.flatMap(({ name, pod, expect: outcome }) =>
@@ -89,6 +99,7 @@ const refusals = [
       ['a new pod that is bare', checkNew(pod, podSettings)] as const,
       ['a label on a pod that runs', checkChanged({ pod, before: {} }, podSettings)] as const,
     ]),
+  ['a pod of many values', { kind: 'refused', message: problemOf(`[${'0,'.repeat(50_000)}0]`) }] as const,
   ['a label by a binding', checkBinding({ metadata: { labels: asks } })] as const,
 ];
 
