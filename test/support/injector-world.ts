@@ -97,12 +97,19 @@ export class InjectorWorld implements AsyncDisposable {
   }
 
   /** Puts a Secret there as an earlier injector left it. */
-  keep(fields: Readonly<Record<string, string | Buffer>>): void {
+  keep(fields: Readonly<Record<string, string | Buffer>>, more: object = {}): void {
     const data = Object.fromEntries(
       Object.entries(fields).map(([name, value]) => [name, Buffer.from(value).toString('base64')]),
     );
     const metadata = { namespace: injectorNames.namespace, name: injectorNames.secret };
-    this.kubernetes.secrets.create(secretKey, { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata, data });
+    this.kubernetes.secrets.create(secretKey, {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      type: 'Opaque',
+      metadata,
+      data,
+      ...more,
+    });
   }
 
   /** The bundle that a configuration has now, in PEM. */
@@ -116,7 +123,7 @@ export class InjectorWorld implements AsyncDisposable {
   /** One call to the API server in the injector's name. */
   api(clock: Clock = systemClock): ApiServer {
     const { host, port, ca, token } = this.kubernetes;
-    return new ApiServer({ host, port, ca, token: async () => token }, clock);
+    return new ApiServer({ host, port, ca: async () => ca, token: async () => token }, clock);
   }
 
   /** Starts a replica whose clock is `fastMs` ahead, and resolves once it serves. */

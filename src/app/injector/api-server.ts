@@ -33,13 +33,13 @@ export class ApiServer implements Disposable {
   constructor(account: ServiceAccount, clock: Clock = systemClock) {
     this.#account = account;
     this.#clock = clock;
-    this.#agent = new Agent({ ca: account.ca, keepAlive: true, maxSockets: 4 });
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 4 });
   }
 
   /** Rejects where there is no answer, or none that is JSON; its message shows neither token nor body. */
   async call(call: ApiCall): Promise<ApiAnswer> {
-    const token = await this.#account.token();
-    const { status, text } = await this.#exchange(call, token);
+    const [token, ca] = await Promise.all([this.#account.token(), this.#account.ca()]);
+    const { status, text } = await this.#exchange(call, { token, ca });
     try {
       return { status, body: text === '' ? undefined : JSON.parse(text) };
     } catch {
@@ -60,14 +60,18 @@ export class ApiServer implements Disposable {
     if (!Number.isNaN(date)) this.#aheadMs = date - this.#clock.now();
   }
 
-  #exchange({ method, path, body }: ApiCall, token: string): Promise<{ status: number; text: string }> {
+  #exchange(
+    { method, path, body }: ApiCall,
+    { token, ca }: { readonly token: string; readonly ca: string },
+  ): Promise<{ status: number; text: string }> {
     const { host, port } = this.#account;
     const content = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
     return new Promise((done, fail) => {
       const failed = (error: Error) => fail(new Error(`${method} ${path}: ${error.message}`, { cause: error }));
       const call = request(
         {
-          ...{ host, port, path, method, agent: this.#agent, signal: AbortSignal.timeout(timeoutMs) },
+          // The agent keeps connections that were made with another authority apart.
+          ...{ host, port, path, method, ca, agent: this.#agent, signal: AbortSignal.timeout(timeoutMs) },
           headers: {
             accept: 'application/json',
             authorization: `Bearer ${token}`,
@@ -95,6 +99,19 @@ export class ApiServer implements Disposable {
   [Symbol.dispose](): void {
     this.#agent.destroy();
   }
+}
+
+const verbs: Readonly<Record<ApiCall['method'], string>> = {
+  GET: 'get',
+  POST: 'create',
+  PUT: 'update',
+  PATCH: 'patch',
+};
+
+/** A status that nobody has expected, with what would be right where that is known. */
+export function unexpected({ method, path }: ApiCall, status: number, remedy = ''): Error {
+  const right = status === 403 ? `; the role needs ${verbs[method]} on it` : '';
+  return new Error(`${method} ${path}: the API server answered ${status}${right}${remedy}`);
 }
 
 /** A patch lists its steps (RFC 6902); everything else is the object. */

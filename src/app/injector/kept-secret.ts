@@ -2,7 +2,7 @@
  * The Secret in which the replicas keep their certificates. Whoever writes says which version they have read, and the API
  * server refuses all but the first of several (optimistic concurrency, resourceVersion): so they agree.
  */
-import type { ApiServer } from './api-server.ts';
+import { type ApiServer, unexpected } from './api-server.ts';
 import type { Issued } from './authority.ts';
 import { type KeyRing, withoutBadParts } from './key-ring.ts';
 
@@ -29,9 +29,10 @@ const previousField = 'previous-ca.crt';
 /** Reads it. Rejects where the API server does not answer, or does not let the injector. */
 export async function readSecret(api: ApiServer, { namespace, name }: SecretPlace): Promise<KeptSecret> {
   const path = `/api/v1/namespaces/${namespace}/secrets/${name}`;
-  const { status, body } = await api.call({ method: 'GET', path });
+  const call = { method: 'GET', path } as const;
+  const { status, body } = await api.call(call);
   if (status === 404) return { object: undefined, ring: undefined };
-  if (status !== 200) throw new Error(`GET ${path}: the API server answered ${status}; the role needs get on it`);
+  if (status !== 200) throw unexpected(call, status);
   const object = body as Readonly<Record<string, unknown>>;
   return { object, ring: ringIn(object['data']) };
 }
@@ -45,17 +46,19 @@ export async function writeSecret(
   const folder = `/api/v1/namespaces/${namespace}/secrets`;
   const fresh = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { namespace, name } };
   const body = { ...(read.object ?? fresh), data: dataOf(ring) };
-  const { status } =
+  const call =
     read.object === undefined
-      ? await api.call({ method: 'POST', path: folder, body })
-      : await api.call({ method: 'PUT', path: `${folder}/${name}`, body });
+      ? ({ method: 'POST', path: folder, body } as const)
+      : ({ method: 'PUT', path: `${folder}/${name}`, body } as const);
+  const { status } = await api.call(call);
   if (status === 409) return false;
   if (status === 200 || status === 201) return true;
-  const [verb, remedy] =
-    read.object === undefined ? ['create', ', or an empty Secret has to be there'] : ['update', ''];
-  throw new Error(
-    `${verb} of the secret ${namespace}/${name}: the API server answered ${status}; the role needs ${verb}${remedy}`,
-  );
+  throw unexpected(call, status, remedyOf(read, status));
+}
+
+function remedyOf({ object }: KeptSecret, status: number): string {
+  if (object === undefined) return status === 403 ? ', or an empty Secret has to be there' : '';
+  return object['immutable'] === true ? '; it is immutable: delete it, and make an empty one that is not' : '';
 }
 
 function dataOf(ring: KeyRing): Record<string, string> {

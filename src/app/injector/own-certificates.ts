@@ -1,9 +1,9 @@
 /**
  * Certificates of the injector's own: looks every few seconds what the replicas have agreed on, does what is due, and
- * serves what the API server trusts. A certificate by an authority that has just become known is served one look later,
- * when the API servers have heard of it; what was served before is good until then.
+ * serves what the API server trusts: a certificate whose authority was in all registrations at the look before, so that
+ * the API servers have heard of it. What was served before is good until then; who has served nothing yet waits.
  */
-import type { Clock, Timer } from '../../base/clock.ts';
+import { type Clock, pause, type Timer } from '../../base/clock.ts';
 import { textOfError } from '../../base/system-code.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { ApiServer } from './api-server.ts';
@@ -33,23 +33,29 @@ export interface OwnCertificatesOptions {
 const defaultLookMs = 10_000;
 /** Before the next look where one failed, or a certificate waits to be served, in milliseconds. */
 const soonMs = 2000;
-/** How often a look begins anew because another replica was faster. */
+/** How often a look begins anew because another replica was faster, and the longest wait before the first of these. */
 const mostTries = 8;
+const againMs = 100;
 
-type Look = 'done' | 'waiting' | 'overtaken';
+type Look =
+  | { readonly kind: 'done' }
+  /** A certificate is there that is not served yet. */
+  | { readonly kind: 'waiting' }
+  /** Somebody else has written `what` meanwhile. */
+  | { readonly kind: 'overtaken'; readonly what: string };
 
 export class OwnCertificates implements AsyncDisposable {
   readonly #options: OwnCertificatesOptions;
   readonly #hosts: readonly string[];
   /** The certificate that is served, and those that vouch for it; no keys. */
   #served: { readonly leaf: string; readonly authorities: readonly string[] } | undefined;
-  /** The bundles as the look before has seen them: every API server has heard of those by now. */
-  #before: readonly TrustBundle[] = [];
+  /** The authorities that all bundles had when the look before ended: every API server has heard of those by now. */
+  #before: readonly string[] = [];
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
-  #stopped = false;
+  readonly #over = new AbortController();
   /** What was wrong at the last look, so that it is told once. */
-  #trouble: string | undefined;
+  #told: ReadonlySet<string> = new Set();
 
   constructor(options: OwnCertificatesOptions) {
     this.#options = options;
@@ -64,36 +70,61 @@ export class OwnCertificates implements AsyncDisposable {
   /** Begins to look, and goes on until it is disposed of. */
   start(): void {
     this.#looking = this.#look().then((waitMs) => {
-      if (!this.#stopped) this.#timer = this.#options.clock.after(waitMs, () => this.start());
+      if (!this.#isOver) this.#timer = this.#options.clock.after(waitMs, () => this.start());
     });
   }
 
-  async #look(): Promise<number> {
-    const { log, lookMs = defaultLookMs } = this.#options;
-    try {
-      for (let tries = 0; tries < mostTries && !this.#stopped; tries++) {
-        const look = await this.#lookOnce();
-        if (look === 'overtaken') continue;
-        this.#trouble = undefined;
-        return look === 'waiting' ? Math.min(soonMs, lookMs) : lookMs;
-      }
-    } catch (error) {
-      const problem = textOfError(error);
-      if (problem !== this.#trouble && !this.#stopped)
-        log.error({ problem }, 'the certificates could not be looked after');
-      this.#trouble = problem;
-    }
-    return Math.min(soonMs, lookMs);
+  get #isOver(): boolean {
+    return this.#over.signal.aborted;
   }
 
-  async #lookOnce(): Promise<Look> {
+  /** Looks, tells what is wrong, and gives the time until the next look, in milliseconds. */
+  async #look(): Promise<number> {
+    const { log, lookMs = defaultLookMs } = this.#options;
+    const problems = new Set<string>();
+    let waitMs = Math.min(soonMs, lookMs);
+    try {
+      if ((await this.#lookToTheEnd(problems)) === 'done') waitMs = lookMs;
+    } catch (error) {
+      problems.add(textOfError(error));
+    }
+    if (this.#isOver) return waitMs;
+    for (const problem of problems) {
+      if (!this.#told.has(problem)) log.error({ problem }, 'the certificates could not be looked after');
+    }
+    this.#told = problems;
+    return waitMs;
+  }
+
+  async #lookToTheEnd(problems: Set<string>): Promise<'done' | 'waiting'> {
+    for (let tries = 1; ; tries++) {
+      const look = await this.#lookOnce(problems);
+      if (look.kind !== 'overtaken') return look.kind;
+      if (tries === mostTries) {
+        throw new Error(
+          `the API server refused to write ${look.what} ${tries} times in a row, as if somebody else had been faster each time; another controller writes it all the time, or a policy forbids it`,
+        );
+      }
+      // Not all replicas at one time.
+      await pause(this.#options.clock, tries * againMs * Math.random(), this.#over.signal);
+    }
+  }
+
+  async #lookOnce(problems: Set<string>): Promise<Look> {
     const { api, names } = this.#options;
     const reads = await Promise.allSettled(
-      registrations.map((registration) => readBundle(api, names.webhook, registration)),
+      registrations.map(async (registration) => {
+        const bundle = await readBundle(api, names.webhook, registration);
+        const { resource, webhook } = registration;
+        // Who goes on with the other is at least there for that one.
+        if (bundle === undefined) problems.add(`there is no ${webhook} in ${resource}/${names.webhook}`);
+        return bundle;
+      }),
     );
-    const bundles = reads.flatMap((read) => (read.status === 'fulfilled' ? [read.value] : []));
+    const bundles = reads.flatMap((read) => (read.status === 'fulfilled' ? (read.value ?? []) : []));
     try {
       for (const read of reads) if (read.status === 'rejected') throw read.reason;
+      if (bundles.length === 0) throw new Error('the webhook is registered nowhere, so nobody would trust it');
       return await this.#follow(bundles);
     } catch (error) {
       // Whatever else is wrong, a Secret that is gone say, what is served stays trusted.
@@ -102,13 +133,13 @@ export class OwnCertificates implements AsyncDisposable {
     }
   }
 
-  /** Whether all bundles have all of `wanted` now. */
-  async #complete(bundles: readonly TrustBundle[], wanted: readonly string[]): Promise<boolean> {
+  /** Sees to it that all bundles have all of `wanted`. Gives the one that has changed meanwhile. */
+  async #complete(bundles: readonly TrustBundle[], wanted: readonly string[]): Promise<TrustBundle | undefined> {
     const { api } = this.#options;
     for (const bundle of bundles) {
-      if (!(await completeBundle(api, bundle, { wanted, now: api.now() }))) return false;
+      if (!(await completeBundle(api, bundle, { wanted, now: api.now() }))) return bundle;
     }
-    return true;
+    return undefined;
   }
 
   async #follow(bundles: readonly TrustBundle[]): Promise<Look> {
@@ -122,26 +153,28 @@ export class OwnCertificates implements AsyncDisposable {
     const plan = await planned(read.ring, { hosts: this.#hosts, now, isTrusted, settleMs: this.#options.settleMs });
     if (plan !== undefined) {
       keys.add(plan.ring);
-      if (!(await writeSecret(api, place, { read, ring: plan.ring }))) return 'overtaken';
+      if (!(await writeSecret(api, place, { read, ring: plan.ring }))) {
+        return { kind: 'overtaken', what: `the secret ${place.namespace}/${place.name}` };
+      }
       log.info({ secret: place, why: plan.why }, 'the certificates were renewed');
     }
     const ring = plan?.ring ?? read.ring;
-    if (ring === undefined) return 'overtaken';
+    if (ring === undefined) throw new Error('nothing was planned for a secret with nothing in it');
     const authorities = authoritiesOf(ring);
-    if (!(await this.#complete(bundles, authorities))) return 'overtaken';
-    const wasTrusted = this.#before.length > 0 && this.#before.every((bundle) => trusts(bundle, ring.current.cert));
-    this.#before = bundles;
+    const changed = await this.#complete(bundles, authorities);
+    if (changed !== undefined) return { kind: 'overtaken', what: changed.path };
+    const wasTrusted = this.#before.includes(ring.current.cert);
+    this.#before = authorities;
     const isServed = ring.leaf.cert === this.#served?.leaf;
-    if (!isServed && !wasTrusted && this.#served !== undefined) return 'waiting';
-    if (this.#stopped) return 'done';
+    if (!isServed && !wasTrusted) return { kind: 'waiting' };
+    if (this.#isOver) return { kind: 'done' };
     this.#served = { leaf: ring.leaf.cert, authorities };
-    if (isServed) return 'done';
-    this.#options.onLeaf(ring.leaf);
-    return 'done';
+    if (!isServed) this.#options.onLeaf(ring.leaf);
+    return { kind: 'done' };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stopped = true;
+    this.#over.abort(new Error('the injector ends'));
     this.#timer?.[Symbol.dispose]();
     await this.#looking;
   }

@@ -12,8 +12,8 @@ const defaultFolder = '/var/run/secrets/kubernetes.io/serviceaccount';
 export interface ServiceAccount {
   readonly host: string;
   readonly port: number;
-  /** Who vouches for the API server, in PEM. */
-  readonly ca: string;
+  /** Who vouches for the API server as of now, in PEM: a cluster can get another authority. */
+  ca(): Promise<string>;
   /** The token as it is now: the kubelet renews it. */
   token(): Promise<string>;
 }
@@ -35,6 +35,7 @@ export async function openServiceAccount(env: Readonly<Record<string, string | u
     });
   };
   const token = async () => (await read('token')).trim();
-  await token();
-  return { host, port, ca: await read('ca.crt'), token };
+  const ca = () => read('ca.crt');
+  await Promise.all([token(), ca()]);
+  return { host, port, ca, token };
 }

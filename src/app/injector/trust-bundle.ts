@@ -3,7 +3,7 @@
  * webhook. Everything else there belongs to whoever installed it, and a patch of this field alone leaves it be.
  */
 import { X509Certificate } from 'node:crypto';
-import type { ApiServer } from './api-server.ts';
+import { type ApiServer, unexpected } from './api-server.ts';
 import { authorityName } from './authority.ts';
 
 /** A kind of configuration, and the webhook's name in it. */
@@ -29,22 +29,26 @@ export interface TrustBundle {
   readonly certs: readonly string[];
 }
 
+/** How many authorities stay beside those that are wanted; a Secret that is lost leaves one each time. */
+const mostKept = 8;
+
 /** RFC 7468, section 5. */
 const certificateBlock = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 
-/** Reads it. Rejects where there is no such webhook, or no answer. */
+/** Reads it; undefined where there is no such webhook. Rejects where the API server does not answer, or does not let the injector. */
 export async function readBundle(
   api: ApiServer,
   configuration: string,
   { resource, webhook }: Registration,
-): Promise<TrustBundle> {
+): Promise<TrustBundle | undefined> {
   const path = `/apis/admissionregistration.k8s.io/v1/${resource}/${configuration}`;
-  const { status, body } = await api.call({ method: 'GET', path });
-  if (status !== 200)
-    throw new Error(`GET ${path}: the API server answered ${status}; it must be there, and the role needs get`);
+  const call = { method: 'GET', path } as const;
+  const { status, body } = await api.call(call);
+  if (status === 404) return undefined;
+  if (status !== 200) throw unexpected(call, status);
   const { metadata, webhooks = [] } = body as WebhookConfiguration;
   const index = webhooks.findIndex(({ name }) => name === webhook);
-  if (index === -1) throw new Error(`the configuration ${configuration} of ${resource} has no webhook ${webhook}`);
+  if (index === -1) return undefined;
   const pem = Buffer.from(webhooks[index]?.clientConfig?.caBundle ?? '', 'base64').toString('latin1');
   const certs = (pem.match(certificateBlock) ?? []).filter((cert) => parsed(cert) !== undefined);
   return { path, webhook, index, certs, resourceVersion: metadata.resourceVersion };
@@ -63,8 +67,8 @@ export function trusts({ certs }: Pick<TrustBundle, 'certs'>, cert: string): boo
 }
 
 /**
- * Adds what is missing. Authorities of an injector that have not ended stay, whoever wrote them: a replica that has not
- * heard of a rotation yet must not take the newer one away. Whether it is done: not where the configuration has changed
+ * Adds what is missing, in front. Authorities of an injector that have not ended stay, the last eight of them, whoever
+ * wrote them: a replica that has not heard of a rotation yet must not take the newer one away. All others go. Whether it is done: not where the configuration has changed
  * since it was read.
  */
 export async function completeBundle(
@@ -73,7 +77,7 @@ export async function completeBundle(
   { wanted, now }: { readonly wanted: readonly string[]; readonly now: number },
 ): Promise<boolean> {
   if (wanted.every((cert) => trusts(bundle, cert))) return true;
-  const kept = bundle.certs.filter((cert) => isOwn(cert, now) && !trusts({ certs: wanted }, cert));
+  const kept = bundle.certs.filter((cert) => isOwn(cert, now) && !trusts({ certs: wanted }, cert)).slice(0, mostKept);
   const value = Buffer.from([...wanted, ...kept].map((cert) => `${cert.trim()}\n`).join('')).toString('base64');
   const place = `/webhooks/${bundle.index}`;
   const { status } = await api.call({
@@ -87,8 +91,7 @@ export async function completeBundle(
   });
   // 422 is what a test that does not hold gives.
   if (status === 409 || status === 422) return false;
-  if (status !== 200)
-    throw new Error(`PATCH ${bundle.path}: the API server answered ${status}; the role needs patch on it`);
+  if (status !== 200) throw unexpected({ method: 'PATCH', path: bundle.path }, status);
   return true;
 }
 

@@ -33,8 +33,8 @@ export interface KubernetesSimulator extends AsyncDisposable {
   readonly served: readonly Served[];
   /** What a call fails with, as long as it is set. */
   fault: { readonly status: number } | undefined;
-  /** What the token's owner may not do, `create secrets` say. */
-  readonly forbidden: Set<string>;
+  /** What is refused, `create secrets` say, and with which status: 403 where the role has no such right. */
+  readonly refused: Map<string, number>;
 }
 
 const verbs: Readonly<Record<string, string>> = { GET: 'get', POST: 'create', PUT: 'update', PATCH: 'patch' };
@@ -80,8 +80,9 @@ export async function startKubernetes({
     if (path === '/version' && method === 'GET') return [200, { major: '1', minor, gitVersion: `v1.${minor}.0` }];
     const target = targetOf(path);
     if (target === undefined) throw new ApiFailure(404, 'NotFound', 'the server could not find the requested resource');
-    if (simulator.forbidden.has(`${verbs[method]} ${target.resource}`)) {
-      throw new ApiFailure(403, 'Forbidden', `cannot ${verbs[method]} resource ${target.resource}`);
+    const refused = simulator.refused.get(`${verbs[method]} ${target.resource}`);
+    if (refused !== undefined) {
+      throw new ApiFailure(refused, 'Refused', `cannot ${verbs[method]} resource ${target.resource}`);
     }
     return write({ request, method, target, body: await bodyOf(request), ...cluster });
   };
@@ -103,7 +104,7 @@ export async function startKubernetes({
     ...cluster,
     ...{ host: '127.0.0.1', port: (server.address() as AddressInfo).port, ca: authority.ca, token, served },
     fault: undefined,
-    forbidden: new Set(),
+    refused: new Map(),
     [Symbol.asyncDispose]: () =>
       new Promise((done) => {
         server.close(() => done());

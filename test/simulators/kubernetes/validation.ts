@@ -17,6 +17,9 @@ function validateSecret(secret: KubernetesObject, before: KubernetesObject | und
     }
     if (!/^[-._a-zA-Z0-9]{1,253}$/.test(name)) throw new ApiFailure(422, 'Invalid', `data: Invalid value: "${name}"`);
   }
+  if (before?.['immutable'] === true && JSON.stringify(before['data']) !== JSON.stringify(secret['data'])) {
+    throw new ApiFailure(422, 'Invalid', 'data: Forbidden: field is immutable when `immutable` is set');
+  }
   if (before !== undefined && before['type'] !== secret['type']) {
     throw new ApiFailure(422, 'Invalid', 'type: Invalid value: field is immutable');
   }

@@ -1,9 +1,16 @@
 import { X509Certificate } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { ApiServer } from '../../../src/app/injector/api-server.ts';
 import { issueLeaf } from '../../../src/app/injector/authority.ts';
 import { readSecret, writeSecret } from '../../../src/app/injector/kept-secret.ts';
 import { planned } from '../../../src/app/injector/key-ring.ts';
+import { openServiceAccount } from '../../../src/app/injector/service-account.ts';
 import { completeBundle, readBundle, registrations } from '../../../src/app/injector/trust-bundle.ts';
+import { startKubernetes } from '../../simulators/kubernetes/server.ts';
+import { makeAuthority } from '../../support/certificates.ts';
+import { temporaryFolder } from '../../support/daemon.ts';
 import {
   checkConfiguration,
   InjectorWorld,
@@ -32,8 +39,8 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 /** Creates pods one after the other until it is told to end; what failed is in the answer. */
-function creating(world: InjectorWorld) {
-  const admission = world.admission(lagMs);
+function creating(world: InjectorWorld, lateMs = lagMs) {
+  const admission = world.admission(lateMs);
   const [failures, counts]: [unknown[], { admitted: number }] = [[], { admitted: 0 }];
   let isOver = false;
   const work = (async () => {
@@ -59,9 +66,7 @@ function creating(world: InjectorWorld) {
 
 test('replicas that start at once agree on one authority, and the API server trusts both', async () => {
   await using world = await InjectorWorld.start();
-  // Nobody looks a second time, so what they serve is what they have agreed on at once.
-  const once = { ...pace, lookMs: 600_000 };
-  const [one, two, three] = await Promise.all([world.replica(once), world.replica(once), world.replica(once)]);
+  const [one, two, three] = await Promise.all([world.replica(pace), world.replica(pace), world.replica(pace)]);
   expect(new Set([one, two, three].map(({ leaf }) => leaf().cert)).size).toBe(1);
   expect(authorities(world.bundle())).toHaveLength(1);
   expect(sameCert(world.bundle(), world.kept('ca.crt') ?? '')).toBe(true);
@@ -95,14 +100,33 @@ test('of two who have read the same bundle, the one who completes it second is t
   await using world = await InjectorWorld.start();
   using api = world.api();
   const [registered] = registrations;
-  const bundle = await readBundle(api, 'keyproxy-injector', registered);
+  const read = async () => {
+    const bundle = await readBundle(api, 'keyproxy-injector', registered);
+    if (bundle === undefined) throw new Error('it is not there');
+    return bundle;
+  };
+  const bundle = await read();
   const [first, second] = [await oldAuthority(0), await oldAuthority(0)];
   const now = Date.now();
   expect(await completeBundle(api, bundle, { wanted: [first.cert], now })).toBe(true);
   expect(await completeBundle(api, bundle, { wanted: [second.cert], now })).toBe(false);
-  const again = await readBundle(api, 'keyproxy-injector', registered);
-  expect(await completeBundle(api, again, { wanted: [second.cert], now })).toBe(true);
+  expect(await completeBundle(api, await read(), { wanted: [second.cert], now })).toBe(true);
   expect(authorities(world.bundle())).toHaveLength(2);
+});
+
+test('authorities of Secrets that were lost do not fill the bundle', async () => {
+  await using world = await InjectorWorld.start();
+  using api = world.api();
+  const [registered] = registrations;
+  const made = await Promise.all(Array.from({ length: 12 }, () => oldAuthority(0)));
+  for (const { cert } of made) {
+    const bundle = await readBundle(api, 'keyproxy-injector', registered);
+    if (bundle === undefined) throw new Error('it is not there');
+    expect(await completeBundle(api, bundle, { wanted: [cert], now: Date.now() })).toBe(true);
+  }
+  const kept = authorities(world.bundle()).map((cert) => new X509Certificate(cert).fingerprint256);
+  const newest = made.toReversed().slice(0, 9);
+  expect(kept).toEqual(newest.map(({ cert }) => new X509Certificate(cert).fingerprint256));
 });
 
 test('an authority that is old is replaced under load by two replicas, and no review fails', async () => {
@@ -145,6 +169,25 @@ test('a Secret that somebody deletes under load is made anew, and no review fail
   await until(() => load.counts.admitted > admitted + 10);
   expect(await load.end()).toEqual([]);
   expect(new Set(replicas.map((replica) => replica.leaf().cert)).size).toBe(1);
+});
+
+test('a replica that starts just when the Secret was emptied serves nothing that the API server has not heard of', async () => {
+  await using world = await InjectorWorld.start();
+  const slow = { ...pace, lookMs: 500 };
+  const first = await world.replica(slow);
+  const before = first.leaf().cert;
+  const load = creating(world, 250);
+  await until(() => load.counts.admitted > 3);
+  const { secrets } = world.kubernetes;
+  const key = 'keyproxy/keyproxy-injector-tls';
+  secrets.update(key, { ...secrets.get(key), data: {} });
+  const [second, third] = await Promise.all([world.replica(slow), world.replica(slow)]);
+  await until(() => first.leaf().cert !== before);
+  const admitted = load.counts.admitted;
+  await until(() => load.counts.admitted > admitted + 10);
+  expect(await load.end()).toEqual([]);
+  expect(second.leaf().cert).toBe(first.leaf().cert);
+  expect(third.leaf().cert).toBe(first.leaf().cert);
 });
 
 test('a certificate that is old, or has ended, is replaced under the same authority', async () => {
@@ -248,8 +291,8 @@ test('while the API server gives no answer, what is served goes on, and the log 
 test('a bundle that is taken away is put back while the Secret is gone and cannot be made again', async () => {
   await using world = await InjectorWorld.start();
   await world.replica(pace);
-  const { configurations, secrets, forbidden } = world.kubernetes;
-  forbidden.add('create secrets');
+  const { configurations, secrets, refused } = world.kubernetes;
+  refused.set('create secrets', 403);
   secrets.delete('keyproxy/keyproxy-injector-tls');
   const before = world.bundle();
   configurations.update('keyproxy-injector', webhookConfiguration());
@@ -272,12 +315,74 @@ test.each(['configurations', 'checks'] as const)(
   },
 );
 
+test.each(['configurations', 'checks'] as const)(
+  'where there is none of the %s, replicas start, say so, and follow the other; when it comes, it is trusted',
+  async (gone) => {
+    await using world = await InjectorWorld.start();
+    const [name, other] = ['keyproxy-injector', gone === 'checks' ? 'configurations' : 'checks'] as const;
+    world.kubernetes[gone].delete(name);
+    await world.replica(pace);
+    const whole = world.bundle(other);
+    expect(authorities(whole)).toHaveLength(1);
+    await new Promise((done) => setTimeout(done, 3 * pace.lookMs));
+    const said = gone === 'checks' ? 'check.keyproxy.io in validating' : 'inject.keyproxy.io in mutating';
+    expect(world.lines.filter(({ level }) => level === 50)).toEqual([
+      expect.objectContaining({ problem: expect.stringContaining(`there is no ${said}webhookconfigurations/`) }),
+    ]);
+    world.kubernetes[gone].create(name, gone === 'checks' ? checkConfiguration() : webhookConfiguration());
+    await until(() => world.bundle(gone) === whole);
+    expect((await world.admission().create(pod)).kind).toBe('admitted');
+  },
+);
+
+test.each([
+  ['patch mutatingwebhookconfigurations', 422, /write \/apis\/.*\/keyproxy-injector 8 times in a row/],
+  ['create secrets', 409, /write the secret keyproxy\/keyproxy-injector-tls 8 times in a row/],
+])('a write that is refused for ever (%s: %i) is told, and not repeated without end', async (what, status, told) => {
+  await using world = await InjectorWorld.start();
+  world.kubernetes.refused.set(what, status);
+  const replica = world.replica(pace);
+  await until(() => world.lines.some(({ level }) => level === 50));
+  expect(world.lines.find(({ level }) => level === 50)).toMatchObject({ problem: expect.stringMatching(told) });
+  expect(world.kubernetes.served.length).toBeLessThan(50);
+  world.kubernetes.refused.clear();
+  await replica;
+});
+
+test('a Secret that cannot be changed is told as what it is', async () => {
+  await using world = await InjectorWorld.start();
+  world.keep({}, { immutable: true });
+  const replica = world.replica(pace);
+  await until(() => world.lines.some(({ level }) => level === 50));
+  const { problem } = world.lines.find(({ level }) => level === 50) ?? {};
+  expect(problem).toMatch(/answered 422; it is immutable: delete it/);
+  expect(problem).not.toMatch(/role/);
+  world.kubernetes.secrets.delete('keyproxy/keyproxy-injector-tls');
+  await replica;
+});
+
+test('an API server whose authority changes is reached by the one that is in the file then', async () => {
+  await using folder = await temporaryFolder();
+  await using kubernetes = await startKubernetes();
+  const write = (name: string, text: string) => writeFile(join(folder.path, name), text);
+  await Promise.all([write('token', kubernetes.token), write('ca.crt', (await makeAuthority()).ca)]);
+  const account = await openServiceAccount({
+    KUBERNETES_SERVICE_HOST: kubernetes.host,
+    KUBERNETES_SERVICE_PORT: String(kubernetes.port),
+    KEYPROXY_SERVICE_ACCOUNT_DIRECTORY: folder.path,
+  });
+  using api = new ApiServer(account);
+  await expect(api.call({ method: 'GET', path: '/version' })).rejects.toThrow(/GET \/version: /);
+  await write('ca.crt', kubernetes.ca);
+  expect((await api.call({ method: 'GET', path: '/version' })).status).toBe(200);
+});
+
 test('a right that is missing is named', async () => {
   await using world = await InjectorWorld.start();
-  world.kubernetes.forbidden.add('create secrets');
+  world.kubernetes.refused.set('create secrets', 403);
   const replica = world.replica(pace);
   await until(() => world.lines.length > 0);
   expect(world.lines[0]).toMatchObject({ problem: expect.stringMatching(/answered 403; the role needs create/) });
-  world.kubernetes.forbidden.clear();
+  world.kubernetes.refused.clear();
   await replica;
 });
