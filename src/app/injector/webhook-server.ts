@@ -26,6 +26,12 @@ const bodyBudgetBytes = 16 * 2 ** 20;
 const forgottenBytes = 4 * largestBody;
 
 /**
+ * The largest head of a request, in bytes. The API server's has some hundreds, and what an AdmissionConfiguration has it
+ * show the webhook, a token say.
+ */
+const largestHead = 8192;
+
+/**
  * Longest wait for a handshake, for the head of a request, and for all of it, in milliseconds. A connection on which
  * nothing moves for the last of them is closed too, with an answer that nobody fetches say. The API server has a webhook's
  * timeoutSeconds for everything, 5 in the chart and 30 at most.
@@ -67,7 +73,7 @@ export class WebhookServer {
     this.#server = createServer(
       {
         ...contextOf(leaf),
-        handshakeTimeout: options.handshakeMs ?? defaultHandshakeMs,
+        ...{ handshakeTimeout: options.handshakeMs ?? defaultHandshakeMs, maxHeaderSize: largestHead },
         ...{ headersTimeout: headersMs, requestTimeout: requestMs },
         ...{ keepAliveTimeout: idleMs, connectionsCheckingInterval: 1000 },
       },

@@ -263,6 +263,14 @@ describe('what is no review', () => {
     socket.destroy();
   });
 
+  test('is not read at all: a head that is larger than any of an API server', async () => {
+    const socket = connectTls({ ...to(port), path: undefined });
+    socket.write(`POST /mutate HTTP/1.1\r\nhost: x\r\nx: ${'a'.repeat(8192)}\r\n\r\n`);
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 431 /);
+    socket.destroy();
+  });
+
   test('is not read at all: a body that is announced to be without measure', async () => {
     const { status } = await ask(undefined, { headers: { 'content-length': 2 ** 40 } });
     expect(status).toBe(413);
