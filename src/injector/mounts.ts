@@ -30,10 +30,13 @@ export function touchesSocket(mount: JsonObject): boolean {
   return place.startsWith(socket) || socket.startsWith(place);
 }
 
-/** What a container that is not keyproxy's mounts and must not: keyproxy's volumes, or another where the socket is. */
-export function mountClashes({ name, spec }: PodContainer): string[] {
+/**
+ * What a container that is not keyproxy's mounts and must not: keyproxy's volumes, or another where the socket is. Whether
+ * it `mayMount` the socket says if it is one of those that are served.
+ */
+export function mountClashes({ name, spec }: PodContainer, { mayMount }: { readonly mayMount: boolean }): string[] {
   return objectsAt(spec, 'volumeMounts')
-    .filter((mount) => !isSocketMount(mount, { readOnly: true }))
+    .filter((mount) => !mayMount || !isSocketMount(mount, { readOnly: true }))
     .flatMap((mount) => {
       const [volume, place] = [textAt(mount, 'name'), textAt(mount, 'mountPath')];
       if (privateVolumes.includes(volume)) {

@@ -4,7 +4,7 @@
  * somebody has added a container meanwhile gives what that container lacks.
  */
 import { othersOf, type PodContainer } from './containers.ts';
-import { at, objectIn, objectsAt } from './json.ts';
+import { at, objectsAt } from './json.ts';
 import { isSocketMount, mountClashes } from './mounts.ts';
 import {
   address,
@@ -20,6 +20,7 @@ import { isOurs, lacksOf, presentSidecar } from './present.ts';
 import type { Form, SidecarSettings } from './settings.ts';
 import { sidecarFor, socketMount, volumesFor } from './sidecar.ts';
 import { fewOf, named } from './texts.ts';
+import { serves } from './volumes.ts';
 import type { Wishes } from './wishes.ts';
 
 /** What to add, and what is in the way, one clause each. */
@@ -39,9 +40,11 @@ export function volumesPart(pod: unknown, wishes: Wishes): Part {
   return {
     additions: addToList(pod, ['spec', 'volumes'], { items: missing, place: 'last' }),
     clashes: wanted.flatMap(({ volume, same }) =>
-      same === undefined || contains(same, volume)
+      same === undefined || serves(same, volume)
         ? []
-        : [`the pod has a volume ${volume['name']} of its own, a name that is keyproxy's; rename it`],
+        : [
+            `the pod has a volume ${volume['name']} that is not keyproxy's as it has to be; rename it, or correct the webhook that has changed it`,
+          ],
     ),
   };
 }
@@ -69,10 +72,13 @@ function sidecarClashes(present: PodContainer, wishes: Wishes): string[] {
 /** The socket and its address in every container that is to have them, and nobody's hand on keyproxy's volumes. */
 export function applicationsPart(pod: unknown, wishes: Wishes, form: Form): Part {
   return joined(
-    othersOf(pod).flatMap((container) => [
-      { additions: [], clashes: mountClashes(container) },
-      ...(isServed(container, wishes, form) ? [mountPart(pod, container), variablePart(pod, container)] : []),
-    ]),
+    othersOf(pod).flatMap((container) => {
+      const mayMount = isServed(container, wishes, form);
+      return [
+        { additions: [], clashes: mountClashes(container, { mayMount }) },
+        ...(mayMount ? [mountPart(pod, container), variablePart(pod, container)] : []),
+      ];
+    }),
   );
 }
 
@@ -118,16 +124,4 @@ export function joined(parts: readonly Part[]): Part {
     additions: parts.flatMap(({ additions }) => additions),
     clashes: parts.flatMap(({ clashes }) => clashes),
   };
-}
-
-/** Whether `value` has all of `wanted`; what the API server has added by default may be beside it. */
-function contains(value: unknown, wanted: unknown): boolean {
-  const fields = objectIn(wanted);
-  if (Array.isArray(wanted)) {
-    return (
-      Array.isArray(value) && value.length === wanted.length && wanted.every((item, i) => contains(value[i], item))
-    );
-  }
-  if (fields === undefined) return value === wanted;
-  return Object.entries(fields).every(([name, field]) => contains(at(value, name), field));
 }

@@ -56,6 +56,11 @@ const warning: readonly Rule[] = [
         `${name} shows keyproxy's process to the pod's other containers; one that runs as user ${settings.runAsUser} or has SYS_PTRACE can read its keys`,
     );
   },
+  ({ pod, form, settings }) =>
+    when(
+      form === 'classic' && settings.form === 'native' && othersOf(pod).some(({ kind }) => kind === 'init'),
+      'init containers have no keyproxy, as the container keyproxy that is in the pod is none of them; take it out of the pod for one that starts before them',
+    ),
   ({ pod, wishes, settings }) => differencesOf(pod, wishes, settings),
 ];
 

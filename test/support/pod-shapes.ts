@@ -285,10 +285,10 @@ const impossible: readonly PodShape[] = [
   refused('an init container keyproxy of its own', /container keyproxy of its own/, {
     spec: { initContainers: [container({ name: 'keyproxy' })] },
   }),
-  refused('a volume keyproxy-socket of its own', /volume keyproxy-socket of its own/, {
+  refused('a volume keyproxy-socket of its own', /volume keyproxy-socket that is not keyproxy's/, {
     spec: { volumes: [{ name: 'keyproxy-socket', emptyDir: {} }] },
   }),
-  refused('a volume keyproxy-tenants of its own', /volume keyproxy-tenants of its own/, {
+  refused('a volume keyproxy-tenants of its own', /volume keyproxy-tenants that is not keyproxy's/, {
     spec: { volumes: [{ name: 'keyproxy-tenants', configMap: { name: 'another' } }] },
   }),
   refused('a mount where the socket is', /container app mounts data at \/run\/keyproxy,/, {
@@ -341,6 +341,19 @@ const impossible: readonly PodShape[] = [
       },
     }),
   ),
+  refused('a container that is not named and mounts the socket itself', /container log mounts keyproxy's volume/, {
+    annotations: asking({ containers: 'app' }),
+    spec: {
+      volumes: [{ name: 'keyproxy-socket', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }],
+      containers: [
+        app,
+        container({
+          name: 'log',
+          volumeMounts: [{ name: 'keyproxy-socket', mountPath: '/run/keyproxy', readOnly: true }],
+        }),
+      ],
+    },
+  }),
   refused('a container that reads the credentials too', /mounts keyproxy's volume keyproxy-secrets itself/, {
     annotations: asking({ secrets: 'byok' }),
     spec: {
@@ -348,7 +361,7 @@ const impossible: readonly PodShape[] = [
       containers: [container({ volumeMounts: [{ name: 'keyproxy-secrets', mountPath: '/elsewhere' }] })],
     },
   }),
-  refused('a volume of tokens with another audience', /volume keyproxy-vault-tokens of its own/, {
+  refused('a volume of tokens with another audience', /volume keyproxy-vault-tokens that is not keyproxy's/, {
     annotations: asking({ 'vault-tokens': 'acme=vault://acme' }),
     spec: {
       volumes: [

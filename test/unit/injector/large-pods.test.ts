@@ -90,6 +90,15 @@ test('a pod of 500 containers, all of them named, is injected', () => {
   expect(decision.kind).toBe('injected');
 });
 
+test('a volume of as many tokens as an annotation can name is compared once with each', () => {
+  const tenants = many(6000, (index) => `t${index}`);
+  const sources = many(8000, (index) => ({ serviceAccountToken: { path: `t${index}` } }));
+  const volumes = [{ name: 'keyproxy-vault-tokens', projected: { sources } }];
+  const annotations = { 'keyproxy.io/vault-tokens': tenants.map((tenant) => `${tenant}=a`).join(',') };
+  const { message } = decided(bodyOf(podOf(annotations, { containers: containersOf(1), volumes })));
+  expect(message).toMatch(/volume keyproxy-vault-tokens that is not keyproxy's/);
+});
+
 test('names that the pod does not have are told together, ten at most, and so are those that it has', () => {
   const annotations = { 'keyproxy.io/containers': many(3000, (index) => `n${index}`).join(',') };
   const { message } = decided(bodyOf(podOf(annotations, { containers: containersOf(400) })));

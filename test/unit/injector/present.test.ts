@@ -131,6 +131,50 @@ test('with a classic sidecar an init container that mounts its volumes is refuse
   });
 });
 
+describe('a volume of keyproxy that a policy of others has touched', () => {
+  const pod = injectedPod({ 'vault-tokens': 'acme=vault://acme' });
+  const volumes = pod.spec['volumes'] as readonly Json[];
+  const named = (name: string): Json => volumes.find((volume) => volume['name'] === `keyproxy-${name}`) ?? {};
+  const decided = (name: string, more: Json) => {
+    const others = volumes.filter((volume) => volume !== named(name));
+    return decide({ ...pod, spec: { ...pod.spec, volumes: [...others, { ...named(name), ...more }] } }, podSettings);
+  };
+  const sized = (sizeLimit: unknown) => ({ emptyDir: { medium: 'Memory', sizeLimit } });
+  const { sources } = named('vault-tokens')['projected'] as { sources: readonly Json[] };
+  const ca = { configMap: { name: 'ca' } };
+
+  test.each<[string, string, Json]>([
+    ['another spelling of its size', 'socket', sized('1048576')],
+    ['a larger size', 'state', sized('32Mi')],
+    ['one more source', 'vault-tokens', { projected: { sources: [ca, ...sources], defaultMode: 420 } }],
+  ])('may have %s', (_what, name, more) => {
+    expect(decided(name, more).kind).toBe('unchanged');
+  });
+
+  test.each<[string, string, Json]>([
+    ['a smaller size', 'state', sized('1Mi')],
+    ['a size that is none', 'state', sized({})],
+    ['no memory', 'state', { emptyDir: { sizeLimit: '16Mi' } }],
+    ['no token', 'vault-tokens', { projected: { sources: [ca] } }],
+    ['a list that is none', 'vault-tokens', { projected: { sources: 1 } }],
+  ])('must not have %s', (_what, name, more) => {
+    const message = expect.stringMatching(`volume keyproxy-${name} that is not keyproxy's .*correct the webhook`);
+    expect(decided(name, more)).toMatchObject({ kind: 'refused', message });
+  });
+});
+
+test('a pod that was copied with a classic sidecar is told that its init containers have no keyproxy', () => {
+  const pod = injectedPod({}, 'classic');
+  const decision = decide(pod, podSettings);
+  expect(decision).toEqual({
+    kind: 'unchanged',
+    warnings: [expect.stringMatching(/init containers have no keyproxy/)],
+  });
+  const { initContainers: _none, ...spec } = pod.spec;
+  expect(decide({ ...pod, spec }, podSettings).warnings).toEqual([]);
+  expect(decide(pod, settingsOf('classic')).warnings).toEqual([]);
+});
+
 describe('a copied pod whose annotations were changed keeps its sidecar', () => {
   const before = { tenants: 'acme', tcp: 'true', image: 'a.example.com/keyproxy:1' };
 
