@@ -35,19 +35,20 @@ describe.skipIf(helm === '')('the injector', () => {
     const at = (path: string) => ({
       clientConfig: { service: { name: 'keyproxy-injector', namespace: 'byok', path, port: 443 } },
     });
-    const pods = { apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], scope: 'Namespaced' };
+    const pods = { apiGroups: [''], apiVersions: ['v1'], scope: 'Namespaced' };
+    const labelled = ['pods', 'pods/status', 'pods/binding', 'bindings'];
     const webhooks = registrations.map((kind) => objectOf(objects, kind, 'keyproxy-injector')['webhooks']);
     expect(webhooks).toEqual([
       [
         {
           ...{ name: 'inject.keyproxy.io', ...both, ...at('/mutate'), reinvocationPolicy: 'IfNeeded' },
-          rules: [{ ...pods, operations: ['CREATE'] }],
+          rules: [{ ...pods, resources: ['pods'], operations: ['CREATE'] }],
         },
       ],
       [
         {
           ...{ name: 'check.keyproxy.io', ...both, ...at('/validate') },
-          rules: [{ ...pods, operations: ['CREATE', 'UPDATE'] }],
+          rules: [{ ...pods, resources: labelled, operations: ['CREATE', 'UPDATE'] }],
           matchConditions: [{ name: 'label-is-new', expression: expect.stringContaining('oldObject') }],
         },
       ],
