@@ -185,6 +185,11 @@ describe.skipIf(folder === undefined)('an API server with keyproxy’s chart in 
     await admin.must('POST', place, { ...plainPod, metadata: { name: 'subresources' } });
     const byStatus = await admin.ask('PATCH', `${place}/subresources/status`, { metadata });
     expect([byStatus.status, byStatus.message]).toEqual([403, expect.stringMatching(/create it anew/)]);
+    // These two take nothing but what they are for, so nobody has to be asked.
+    for (const way of ['ephemeralcontainers', 'resize']) {
+      const changed = await admin.must('PATCH', `${place}/subresources/${way}`, { metadata });
+      expect([way, Reflect.get(changed.metadata ?? {}, 'labels')]).toEqual([way, undefined]);
+    }
     await admin.must('PATCH', `${place}/subresources/status`, { status: { phase: 'Running' } });
     const binding = { apiVersion: 'v1', kind: 'Binding', target: { kind: 'Node', name: 'a' } };
     const named = { ...metadata, name: 'subresources' };
@@ -198,7 +203,19 @@ describe.skipIf(folder === undefined)('an API server with keyproxy’s chart in 
     await admin.must('POST', `${place}/subresources/binding`, { ...binding, metadata: { name: 'subresources' } });
     const stored = await admin.must('GET', `${place}/subresources`);
     expect(stored['spec'].nodeName).toBe('a');
-    expect(JSON.stringify(stored.metadata)).not.toContain('keyproxy.io/inject');
+    expect(Reflect.get(stored.metadata ?? {}, 'labels') ?? {}).not.toHaveProperty(['keyproxy.io/inject']);
+  });
+
+  it('is not asked about debug containers, which may mount all that the sidecar has', async () => {
+    const place = '/api/v1/namespaces/apps/pods';
+    const annotations = { 'keyproxy.io/secrets': 'byok', 'keyproxy.io/vault-tokens': 'acme=vault://acme' };
+    await admin.must('POST', place, { ...plainPod, metadata: { ...plainPod.metadata, annotations, name: 'debugged' } });
+    const names = ['socket', 'secrets', 'vault-tokens', 'state'];
+    const volumeMounts = names.map((name) => ({ name: `keyproxy-${name}`, mountPath: `/${name}` }));
+    const ephemeralContainers = [{ name: 'debug', image: 'debug:1', volumeMounts }];
+    await admin.must('PATCH', `${place}/debugged/ephemeralcontainers`, { spec: { ephemeralContainers } });
+    const image = { op: 'replace', path: '/spec/initContainers/0/image', value: 'another:1' };
+    await admin.must('PATCH', `${place}/debugged`, [image]);
   });
 
   it('does not keep a pod of old that has the label and not keyproxy from being changed and deleted', async () => {

@@ -35,7 +35,7 @@ const defaultLookMs = 10_000;
 const soonMs = 2000;
 /** How often a look begins anew because another replica was faster, and the longest wait before the first of these. */
 const mostTries = 8;
-const againMs = 100;
+const againMs = 50;
 
 type Look =
   | { readonly kind: 'done' }

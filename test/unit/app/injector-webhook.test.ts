@@ -414,7 +414,6 @@ describe('whoever comes without credentials', () => {
   test.each<[string, (port: number) => Socket]>([
     ['and sends nothing', silent],
     ['and speaks TLS and asks nothing', withTls('')],
-    ['and does not end the head of a request', withTls(head)],
     ['and does not end a body', withTls(`${head}content-length: 100\r\n\r\n{`)],
   ])(
     'in numbers, again and again, %s, neither keeps the API server out nor ends its connection',
