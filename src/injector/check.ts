@@ -38,7 +38,7 @@ export function checkChanged(
 /** About a binding, whose labels its pod gets: the label cannot come that way. */
 export function checkBinding(binding: unknown): Verdict {
   if (!asks(binding)) return passed;
-  const message = `a binding puts keyproxy into no pod; create the pod with the label ${injectLabel}: "true"`;
+  const message = `a binding puts keyproxy into no pod: leave the label out of it, and create the pod with ${injectLabel}: "true"`;
   return { kind: 'refused', message, warnings: [] };
 }
 
