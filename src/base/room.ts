@@ -7,12 +7,13 @@ export interface Guest {
 }
 
 /**
- * Where there is no room, a newcomer takes the place of whoever has waited longest without having asked for anything;
- * only where all are being served, of the oldest of those.
+ * Where there is no room, a newcomer takes the place of somebody else: of whoever has had their answer longest and has
+ * not gone, else of whoever has been here longest without having asked, and only then of who is being served.
  */
 export class Room<T extends Guest> {
   readonly #most: number;
-  /** In the order of their coming. */
+  /** Each in the order of their coming there. */
+  readonly #answered = new Set<T>();
   readonly #waiting = new Set<T>();
   readonly #served = new Set<T>();
 
@@ -23,8 +24,9 @@ export class Room<T extends Guest> {
 
   /** It has come, and has not asked. */
   enter(guest: T): void {
-    if (this.#waiting.size + this.#served.size >= this.#most) {
-      const [oldest] = this.#waiting.size > 0 ? this.#waiting : this.#served;
+    const places = [this.#answered, this.#waiting, this.#served];
+    if (places.reduce((sum, { size }) => sum + size, 0) >= this.#most) {
+      const [oldest] = places.find(({ size }) => size > 0) ?? [];
       if (oldest !== undefined) {
         this.leave(oldest);
         oldest.destroy();
@@ -38,16 +40,23 @@ export class Room<T extends Guest> {
     if (this.#waiting.delete(guest)) this.#served.add(guest);
   }
 
+  /** It has its answer. One that is not here stays out. */
+  answer(guest: T): void {
+    if (this.#served.delete(guest)) this.#answered.add(guest);
+  }
+
   /** It has gone. */
   leave(guest: T): void {
+    this.#answered.delete(guest);
     this.#waiting.delete(guest);
     this.#served.delete(guest);
   }
 
   /** All go, and are ended. */
   clear(): void {
-    for (const guest of [...this.#waiting, ...this.#served]) guest.destroy();
-    this.#waiting.clear();
-    this.#served.clear();
+    for (const place of [this.#answered, this.#waiting, this.#served]) {
+      for (const guest of place) guest.destroy();
+      place.clear();
+    }
   }
 }

@@ -20,40 +20,48 @@ function loginsOf({ config: { key, replicas, retired } }: LoadedTenant): Login[]
   );
 }
 
+/** Audience → the Vaults that get tokens of it, each with the file that says so. */
+type Uses = Map<string, { readonly login: Login; readonly by: LoadedTenant }[]>;
+
+function addTo(uses: Uses, by: LoadedTenant): void {
+  for (const login of loginsOf(by)) uses.set(login.audience, [...(uses.get(login.audience) ?? []), { login, by }]);
+}
+
 /**
- * Those of `wanted` that may be taken. One that asks for an audience of somebody else's Vault is a problem, and its
- * version in `previous` stays, where there is one. What was served before comes first, then the order of `wanted`.
+ * What becomes of `wanted`, file by file. One that gives its Vault the audience of somebody else's is a problem, and its
+ * version in `previous` stays, where there is one. What is served already is not asked again; of two that come together
+ * neither is taken: whoever has not the right to the audience would get tokens for the other's Vault.
  */
 export function withOwnAudiences(
   previous: ReadonlyMap<TenantId, LoadedTenant>,
   wanted: ReadonlyMap<TenantId, LoadedTenant>,
 ): { readonly tenants: ReadonlyMap<TenantId, LoadedTenant>; readonly problems: readonly ConfigProblem[] } {
-  const uses = new Map<string, { readonly login: Login; readonly by: LoadedTenant }[]>();
-  const use = (by: LoadedTenant) => {
-    for (const login of loginsOf(by)) uses.set(login.audience, [...(uses.get(login.audience) ?? []), { login, by }]);
-  };
-  const isServed = (tenant: LoadedTenant) => previous.get(tenant.config.tenantId)?.hash === tenant.hash;
-  // The version that is served has its audiences until another one is taken in its place.
-  for (const id of wanted.keys()) {
-    const before = previous.get(id);
-    if (before !== undefined) use(before);
-  }
-  const tenants = new Map<TenantId, LoadedTenant>();
+  const uses: Uses = new Map();
+  for (const tenant of wanted.values()) addTo(uses, tenant);
+  const isServed = (id: TenantId, tenant: LoadedTenant) => previous.get(id)?.hash === tenant.hash;
+  const open = new Map([...wanted].filter(([id, tenant]) => !isServed(id, tenant)));
+  const tenants = new Map(wanted);
   const problems: ConfigProblem[] = [];
-  for (const [id, tenant] of wanted) {
-    const clash = isServed(tenant) ? undefined : clashOf(tenant, uses);
-    if (clash === undefined) use(tenant);
-    else problems.push(clash);
-    const taken = clash === undefined ? tenant : previous.get(id);
-    if (taken !== undefined) tenants.set(id, taken);
+  // A version that stays may be in the way of another one.
+  for (let refused = -1; refused < problems.length; ) {
+    refused = problems.length;
+    for (const [id, tenant] of open) {
+      const clash = clashOf(tenant, uses);
+      if (clash === undefined) continue;
+      problems.push(clash);
+      open.delete(id);
+      const before = previous.get(id);
+      if (before === undefined) tenants.delete(id);
+      else {
+        tenants.set(id, before);
+        addTo(uses, before);
+      }
+    }
   }
   return { tenants, problems };
 }
 
-function clashOf(
-  tenant: LoadedTenant,
-  uses: ReadonlyMap<string, readonly { readonly login: Login; readonly by: LoadedTenant }[]>,
-): ConfigProblem | undefined {
+function clashOf(tenant: LoadedTenant, uses: Uses): ConfigProblem | undefined {
   for (const { audience, address } of loginsOf(tenant)) {
     const other = uses.get(audience)?.find(({ login, by }) => login.address !== address && isOthers(by, tenant));
     if (other === undefined) continue;
@@ -61,7 +69,7 @@ function clashOf(
       ...{ file: tenant.file, line: 0, path: 'encryption.vault.auth.audience' },
       message:
         `${audience} is what ${other.by.config.customer}'s Vault at ${other.login.address} gets tokens for (${other.by.file}): ` +
-        "with them it could log in at this customer's; give each Vault an audience of its own",
+        'either Vault could log in at the other with them; give each Vault an audience of its own',
     };
   }
   return undefined;

@@ -5,8 +5,8 @@
 import type { Registry } from 'prom-client';
 import { type Clock, pause } from '../base/clock.ts';
 
-/** So many times as long as a collection took, there is none after it. */
-const restTimes = 9;
+/** So many times as long as a collection took, there is none after it, and no longer than this, in milliseconds. */
+const [restTimes, longestRest] = [9, 1000];
 
 /** Returns what collects: bytes that were collected after it was called, which nobody may change. */
 export function collected(registry: Pick<Registry, 'metrics'>, clock: Clock): () => Promise<Buffer> {
@@ -16,7 +16,7 @@ export function collected(registry: Pick<Registry, 'metrics'>, clock: Clock): ()
     next = undefined;
     const begun = clock.monotonic();
     const bytes = registry.metrics().then((text) => Buffer.from(text));
-    const rest = () => pause(clock, restTimes * (clock.monotonic() - begun));
+    const rest = () => pause(clock, Math.min(restTimes * (clock.monotonic() - begun), longestRest));
     rested = bytes.then(rest, rest);
     return bytes;
   };

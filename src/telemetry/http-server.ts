@@ -2,8 +2,8 @@
  * An HTTP/1.1 server (RFC 9112) for small questions of people who need not say who they are, in a process whose calls
  * matter: a connection is for one GET, of which nothing but the first line is looked at, and everything has a bound.
  *
- * Node's own server reads all requests that a peer has sent ahead, 25 µs for each, whatever is answered to the first:
- * 1.5 MB of them a second leave no time for anything else. Here what follows the first one is thrown away unread.
+ * Node's own server parses all requests that a peer has sent ahead, 25 µs for each, whatever is answered to the first:
+ * 1.5 MB of them a second leave no time for anything else. Here what follows the first one is not looked at.
  */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
@@ -41,10 +41,17 @@ const mostConnections = 512;
 const longestMs = 10_000;
 /** Most bytes of a head; those of Kubernetes and Prometheus have some hundred. */
 const largestHead = 8 * 1024;
+/** Most bytes after the head that are taken and forgotten, so that their sender hears the answer. */
+const forgottenBytes = 256 * 1024;
 
-const endOfHead = '\r\n\r\n';
-const requestLine = /^([A-Z]{1,16}) (\S+) HTTP\/1\.([01])\r\n/;
-const hostLine = /\r\nhost:/i;
+// Section 2.2: a line may end with LF alone.
+const endOfHead = /\r?\n\r?\n/;
+/** Bytes before the last one of an end, which may have come with an earlier chunk. */
+const beforeLast = 3;
+const requestLine = /^([A-Z]{1,16}) (\S+) HTTP\/1\.([01])\r?\n/;
+const hostLine = /\nhost:/i;
+/** Section 3.2.2: what a target may begin with, beside its path. */
+const origin = /^https?:\/\/[^/?]*/i;
 
 /** Serves until it is disposed, which ends all connections. Rejects where the address cannot be had. */
 export async function serveOneRequests(options: HttpServerOptions): Promise<AsyncDisposable> {
@@ -55,6 +62,7 @@ export async function serveOneRequests(options: HttpServerOptions): Promise<Asyn
     room.enter(socket);
     const timer = clock.after(longestMs, () => socket.destroy());
     socket.on('error', () => {});
+    socket.once('finish', () => room.answer(socket));
     socket.once('close', () => {
       timer[Symbol.dispose]();
       room.leave(socket);
@@ -77,20 +85,29 @@ export async function serveOneRequests(options: HttpServerOptions): Promise<Asyn
   };
 }
 
-/** Hands on the head of the first request, or undefined where it is too large; what comes later is thrown away. */
+/** Hands on the head of the first request, or undefined where it is too large; what comes later is not looked at. */
 function readHead(socket: Socket, onHead: (head: string | undefined) => void): void {
   let head = '';
   const take = (chunk: Buffer) => {
-    // An end may be in two chunks, so the last bytes are looked at again.
-    const from = Math.max(0, head.length - endOfHead.length);
+    const from = Math.max(0, head.length - beforeLast);
     head += chunk.toString('latin1', 0, largestHead);
-    const end = head.indexOf(endOfHead, from);
+    const end = head.slice(from).search(endOfHead);
     if (end < 0 && head.length < largestHead) return;
-    socket.off('data', take).off('end', give).resume();
-    onHead(end < 0 ? undefined : head.slice(0, end + 2));
+    socket.off('data', take).off('end', give);
+    forget(socket);
+    onHead(end < 0 ? undefined : `${head.slice(0, from + end)}\n`);
   };
   const give = () => socket.destroy();
   socket.on('data', take).once('end', give);
+}
+
+/** Takes what still comes, up to a bound: a socket that is closed over unread bytes resets, and the answer is lost. */
+function forget(socket: Socket): void {
+  let left = forgottenBytes;
+  socket.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) socket.pause();
+  });
 }
 
 async function reply(socket: Socket, head: string | undefined, { answer }: HttpServerOptions): Promise<void> {
@@ -101,7 +118,7 @@ async function reply(socket: Socket, head: string | undefined, { answer }: HttpS
   } else if (method !== 'GET' && method !== 'HEAD') {
     send(socket, { status: 405, body: 'only GET is answered here\n' }, 'Allow: GET, HEAD\r\n');
   } else {
-    const given = await answer(target.split('?', 1)[0] ?? '');
+    const given = await answer(target.replace(origin, '').split('?', 1)[0] || '/');
     send(socket, given, '', method);
   }
 }

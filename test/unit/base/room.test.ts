@@ -34,6 +34,19 @@ test('who is served goes only where all are, and then the oldest first', () => {
   expect(gone(all)).toEqual([1, 2]);
 });
 
+test('who has an answer and stays goes first', () => {
+  const room = new Room<Guest>(3);
+  const all = guests(3);
+  for (const guest of all) room.enter(guest);
+  room.serve(all[1] as Guest);
+  room.serve(all[2] as Guest);
+  room.answer(all[2] as Guest);
+  room.enter(new Guest());
+  expect(gone(all)).toEqual([2]);
+  room.enter(new Guest());
+  expect(gone(all)).toEqual([0, 2]);
+});
+
 test('who has gone makes room, and does not come back by being served', () => {
   const room = new Room<Guest>(1);
   const [first, second, third] = guests(3) as [Guest, Guest, Guest];

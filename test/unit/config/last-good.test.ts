@@ -109,15 +109,19 @@ describe('the audience of the tokens that a Vault gets', () => {
 
   const acme = withVault('acme', { audience: 'vault://customer' });
 
-  test('is not that of another customer’s Vault', () => {
+  test('is not that of another customer’s Vault: neither is taken, and both are named', () => {
     const globex = withVault('globex', { audience: 'vault://customer' });
-    const fresh = mergeScan(served(), scan(good(acme), good(globex)));
-    expect([...fresh.tenants.keys()]).toEqual(['acme']);
+    const fresh = mergeScan(served(), scan(good(acme), good(b), good(globex)));
+    expect([...fresh.tenants.keys()]).toEqual(['b']);
+    const path = 'encryption.vault.auth.audience';
     expect(fresh.problems).toEqual([
       {
-        ...{ file: 'globex.yaml', line: 0, path: 'encryption.vault.auth.audience' },
-        message: expect.stringMatching(/^vault:\/\/customer is what acme's Vault at https:\/\/acme\.example:8200 gets/),
+        ...{ file: 'acme.yaml', line: 0, path },
+        message: expect.stringMatching(
+          /^vault:\/\/customer is what globex's Vault at https:\/\/globex\.example:8200 gets/,
+        ),
       },
+      { file: 'globex.yaml', line: 0, path, message: expect.stringContaining("acme's Vault") },
     ]);
   });
 
@@ -138,6 +142,29 @@ describe('the audience of the tokens that a Vault gets', () => {
     const change = mergeScan(served(acme, before), scan(good(acme), good(after)));
     expect(change).toMatchObject({ changed: [], removed: [], problems: [{ file: 'globex.yaml' }] });
     expect(change.tenants).toEqual(served(acme, before));
+  });
+
+  test('is free again as soon as who had it asks for another', () => {
+    const before = withVault('globex', { audience: 'vault://globex' });
+    const [first, second] = [
+      withVault('acme', { audience: 'vault://globex', hash: 'v2' }),
+      withVault('globex', { audience: 'vault://customer', hash: 'v2' }),
+    ];
+    const swapped = mergeScan(served(acme, before), scan(good(first), good(second)));
+    expect(swapped).toMatchObject({ tenants: served(first, second), problems: [] });
+    const moved = withVault('acme', { audience: 'vault://acme', hash: 'v2' });
+    const late = mergeScan(served(acme), scan(good(moved), good(second)));
+    expect(late).toMatchObject({ tenants: served(moved, second), problems: [] });
+  });
+
+  test('that a version keeps which is served on is not another’s', () => {
+    const before = withVault('globex', { audience: 'vault://globex' });
+    const after = withVault('globex', { audience: 'vault://customer', hash: 'v2' });
+    const late = withVault('initech', { audience: 'vault://globex' });
+    const change = mergeScan(served(acme, before), scan(good(acme), good(late), good(after)));
+    expect(change).toMatchObject({ changed: [], removed: [] });
+    expect(change.tenants).toEqual(served(acme, before));
+    expect(change.problems.map(({ file }) => file).toSorted()).toEqual(['globex.yaml', 'initech.yaml']);
   });
 
   test('is free again when its tenant is gone', () => {

@@ -2,14 +2,14 @@ import { expect, test } from 'vitest';
 import { collected } from '../../../src/telemetry/collected.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
-/** A registry that takes 10 ms for a text, which says how many collections there have been. */
-function slowRegistry() {
+/** A registry that takes a while for a text, which says how many collections there have been. */
+function slowRegistry(milliseconds = 10) {
   const clock = new FakeClock();
   const registry = {
     count: 0,
     metrics: async () => {
       registry.count++;
-      clock.advance(10);
+      clock.advance(milliseconds);
       if (registry.count === 2) throw new Error('no text this time');
       return `collection ${registry.count}`;
     },
@@ -47,4 +47,14 @@ test('a collection that fails is followed by another', async () => {
   await settle();
   clock.advance(90);
   expect((await next).toString()).toBe('collection 3');
+});
+
+test('a machine that is slow rests a second', async () => {
+  const { clock, registry, collect } = slowRegistry(5000);
+  await collect();
+  const later = collect().catch(() => {});
+  await settle();
+  clock.advance(1000);
+  await later;
+  expect(registry.count).toBe(2);
 });

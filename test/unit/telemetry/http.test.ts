@@ -110,6 +110,40 @@ describe('serveHttp', () => {
     await new Promise((done) => server.close(done));
   });
 
+  it.each([
+    ['HTTP/1.0 without a host', 'GET /livez HTTP/1.0\r\n\r\n', '200'],
+    ['lines that end with LF alone', 'GET /livez HTTP/1.1\nhost: a\n\n', '200'],
+    ['the URL as a whole', 'GET http://a:1/livez?x HTTP/1.1\r\nhost: a\r\n\r\n', '200'],
+    ['a URL without a path', 'GET http://a HTTP/1.1\r\nhost: a\r\n\r\n', '404'],
+    ['no host', 'GET /livez HTTP/1.1\r\nx: host:\r\n\r\n', '400'],
+    ['no line of HTTP', 'hello\r\n\r\n', '400'],
+    ['a head that is too large', `GET /livez HTTP/1.1\r\nx: ${'a'.repeat(9000)}`, '431'],
+    ['a body', `POST /livez HTTP/1.1\r\nhost: a\r\n\r\n${'a'.repeat(100_000)}`, '405'],
+  ])('answers %s', async (_, bytes, status) => {
+    const { port } = await endpoint();
+    for (const parts of [[bytes], [...bytes.slice(0, 100)].concat(bytes.slice(100))]) {
+      const { socket, text } = raw(port, '');
+      for (const part of parts) await new Promise((done) => socket.write(part, done));
+      await new Promise((done) => socket.once('close', done));
+      expect(text()).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    }
+  });
+
+  it('takes no more than so much of a body that does not end', async () => {
+    const { port } = await endpoint();
+    const { socket, text } = raw(port, 'POST /livez HTTP/1.1\r\nhost: a\r\n\r\n');
+    let sent = 0;
+    const send = () => {
+      while (socket.write(Buffer.alloc(65_536))) sent += 65_536;
+    };
+    socket.on('drain', send).once('connect', send);
+    // What the system's buffers hold comes on top.
+    await new Promise((done) => setTimeout(done, 500));
+    expect(text()).toMatch(/^HTTP\/1.1 405 /);
+    expect(sent).toBeLessThan(32 * 2 ** 20);
+    socket.destroy();
+  });
+
   it('answers one request for a connection, and hangs up', async () => {
     const { port } = await endpoint();
     const { socket, text } = raw(port, 'GET /livez HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(3));
