@@ -119,7 +119,7 @@ export class WebhookServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { metrics, log } = this.#options;
     const end = metrics.seconds.startTimer();
-    this.#connections.begins(request.socket);
+    response.once('close', this.#connections.begin(request.socket));
     try {
       this.#send(response, await this.#answered(request));
     } catch (error) {
@@ -133,7 +133,6 @@ export class WebhookServer {
       log.error({ problem: error instanceof Error ? error.stack : 'unknown' }, 'a request failed inside');
       this.#send(response, unread(500, 'failed inside'));
     } finally {
-      this.#connections.ends(request.socket);
       end();
     }
   }

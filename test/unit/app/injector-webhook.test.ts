@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import jsonPatch from 'fast-json-patch';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { answerReview } from '../../../src/app/injector/mutate.ts';
+import { type Answer, answerReview } from '../../../src/app/injector/mutate.ts';
 import { largestBody, WebhookServer } from '../../../src/app/injector/webhook-server.ts';
 import { type Clock, systemClock } from '../../../src/base/clock.ts';
 import { createInjectorMetrics } from '../../../src/telemetry/injector-metrics.ts';
@@ -31,14 +31,22 @@ beforeAll(() => server.listen());
 afterAll(() => server.drain());
 
 async function anotherServer(
-  more: { readonly handshakeMs?: number; readonly mostConnections?: number; readonly clock?: Clock } = {},
+  more: {
+    readonly handshakeMs?: number;
+    readonly mostConnections?: number;
+    readonly clock?: Clock;
+    /** What some bodies get instead of what they ask for. */
+    readonly answers?: Readonly<Record<string, Answer>>;
+  } = {},
 ): Promise<[WebhookServer, number]> {
   const address = { host: '127.0.0.1', port: await freePort() };
   const own = createInjectorMetrics({ certificateExpiresAtMs: () => undefined });
+  const { answers = {}, ...options } = more;
   const another = new WebhookServer(
     {
-      ...{ address, clock: systemClock, log, metrics: own, lingerMs: 0, ...more },
-      answer: (path, body) => answerReview(path, body, { settings: () => podSettings, metrics: own, log }),
+      ...{ address, clock: systemClock, log, metrics: own, lingerMs: 0, ...options },
+      answer: (path, body) =>
+        answers[String(body)] ?? answerReview(path, body, { settings: () => podSettings, metrics: own, log }),
     },
     { cert, key: Buffer.from(key) },
   );
@@ -385,22 +393,36 @@ describe('whoever comes without credentials', () => {
     await another.drain();
   });
 
-  test('and keeps connections that wait for nothing loses them when there are many', async () => {
+  test('and keeps connections that wait for nothing loses those first whose last answer is longest ago', async () => {
     const [another, anotherPort] = await anotherServer({ mostConnections: 16 });
     await another.listen();
-    const agents = Array.from({ length: 14 }, () => new Agent({ keepAlive: true }));
-    const ends: Promise<unknown>[] = [];
+    const agents = Array.from({ length: 20 }, () => new Agent({ keepAlive: true }));
+    const isOpen = (agent: Agent) => Object.values(agent.freeSockets).some((list) => list?.length);
     for (const agent of agents) {
-      const call = request({ ...to(anotherPort), agent, headers: { 'content-type': 'application/json' } });
-      call.end(review());
-      const [answer] = await once(call, 'response');
-      ends.push(once(answer.socket, 'close'));
-      answer.resume();
-      await once(answer, 'end');
+      await ask(review(), { port: anotherPort, agent });
+      await ask(review(), { port: anotherPort, agent: agents[0] as Agent });
     }
-    // All but the one that came last.
-    await Promise.all(ends.slice(0, -1));
+    await until(() => agents.filter(isOpen).length <= 13);
+    expect(agents.map(isOpen)).toEqual(agents.map((_agent, place) => place === 0 || place > 7));
     for (const agent of agents) agent.destroy();
+    await another.drain();
+  });
+
+  test('and does not fetch its answers loses the oldest of them', async () => {
+    // More than the system takes before anybody fetches it.
+    const answers = { '"large"': { status: 200, body: { large: 'x'.repeat(8 * 2 ** 20) } } };
+    const [another, anotherPort] = await anotherServer({ mostConnections: 16, answers });
+    await another.listen();
+    const sockets: Socket[] = [];
+    for (let count = 0; count < 20; count++) {
+      const socket = connectTls({ ...to(anotherPort), path: undefined }).on('error', () => {});
+      sockets.push(socket);
+      socket.write(`${head}content-length: 7\r\n\r\n"large"`);
+      await once(socket, 'data');
+      socket.pause();
+    }
+    expect((await ask(review(), { port: anotherPort })).status).toBe(200);
+    for (const socket of sockets) socket.destroy();
     await another.drain();
   });
 
@@ -410,29 +432,39 @@ describe('whoever comes without credentials', () => {
     socket.once('secureConnect', () => socket.write(text));
     return socket;
   };
+  const whole = `${head}content-length: 2\r\n\r\n{}`;
+  const half = `${head}content-length: 100\r\n\r\n{`;
+  const oneLetterLater = (port: number) => {
+    const socket = withTls(whole)(port);
+    return socket.once('data', () => socket.write('P'));
+  };
 
-  test.each<[string, (port: number) => Socket]>([
-    ['and sends nothing', silent],
-    ['and speaks TLS and asks nothing', withTls('')],
-    ['and does not end a body', withTls(`${head}content-length: 100\r\n\r\n{`)],
+  test.each<[string, 'stays' | 'may go', (port: number) => Socket]>([
+    ['and sends nothing', 'stays', silent],
+    ['and speaks TLS and asks nothing', 'stays', withTls('')],
+    ['and does not end a body', 'stays', withTls(half)],
+    ['and does not end the body behind a whole one', 'stays', withTls(whole + half)],
+    // Of these the server is told nothing but that they have been served.
+    ['and does not end the head after an answer', 'may go', oneLetterLater],
   ])(
-    'in numbers, again and again, %s, neither keeps the API server out nor ends its connection',
-    async (_how, open) => {
+    'in numbers, again and again, %s, the API server is not kept out, and its connection %s',
+    async (_how, own, open) => {
       const [another, anotherPort] = await anotherServer({ mostConnections: 16 });
       await another.listen();
       using agent = Object.assign(new Agent({ keepAlive: true, maxSockets: 1 }), {
         [Symbol.dispose]: () => agent.destroy(),
       });
+      const kept = () => Object.values(agent.freeSockets).flatMap((list) => list ?? []);
       await ask(review(), { port: anotherPort, agent });
-      const own = Object.values(agent.freeSockets).flatMap((list) => list ?? []);
-      expect(own).toHaveLength(1);
+      const before = kept();
+      expect(before).toHaveLength(1);
       using attackers = crowd(20, () => open(anotherPort));
       await until(() => attackers.opened() > 24);
       for (let count = 0; count < 10; count++) {
         expect((await ask(review(), { port: anotherPort })).status).toBe(200);
-        expect((await ask(review(), { port: anotherPort, agent })).status).toBe(200);
+        if (own === 'stays') expect((await ask(review(), { port: anotherPort, agent })).status).toBe(200);
       }
-      expect(Object.values(agent.freeSockets).flatMap((list) => list ?? [])).toEqual(own);
+      if (own === 'stays') expect(kept()).toEqual(before);
       attackers[Symbol.dispose]();
       await another.drain();
     },
