@@ -24,10 +24,18 @@ export function isSameMount(mount: JsonObject, wanted: JsonObject): boolean {
   );
 }
 
-/** Whether a mount is where the socket is, above it or below. */
+/**
+ * Whether a mount is where the socket is, below it, or may lie over it. One above it comes first, and the socket's into it,
+ * where its path has fewer parts: containerd and CRI-O sort mounts by that. `/var/run` has as many.
+ */
 export function touchesSocket(mount: JsonObject): boolean {
-  const [place, socket] = [`${plainPath(textAt(mount, 'mountPath'))}/`, `${socketFolder}/`];
-  return place.startsWith(socket) || socket.startsWith(place);
+  const path = textAt(mount, 'mountPath');
+  const [place, socket] = [`${plainPath(path)}/`, `${socketFolder}/`];
+  return place.startsWith(socket) || (socket.startsWith(place) && partsOf(path) >= partsOf(socketFolder));
+}
+
+function partsOf(path: string): number {
+  return normal(path).split('/').length;
 }
 
 /**

@@ -75,10 +75,12 @@ describe('a sidecar that was changed until it cannot work, or is something else,
       { volumeMounts: all.map((mount) => (mount['name'] === 'keyproxy-tenants' ? { ...mount, subPath: 'x' } : mount)) },
       /it does not mount keyproxy-tenants at/,
     ],
-    ...['/run', '/var/run/keyproxy', '/run/keyproxy/x', '/'].map((mountPath): [string, Json, RegExp] => [
-      ...([`a mount at ${mountPath}`, { volumeMounts: [...all, { name: 'data', mountPath }] }] as const),
-      /it mounts data at \//,
-    ]),
+    ...['/var/run', '/var/run/keyproxy', '/run/keyproxy/x', '/run//keyproxy/'].map(
+      (mountPath): [string, Json, RegExp] => [
+        ...([`a mount at ${mountPath}`, { volumeMounts: [...all, { name: 'data', mountPath }] }] as const),
+        /it mounts data at \//,
+      ],
+    ),
     ['all rights', { securityContext: { privileged: true } }, /it has privileged: true/],
     ['more rights', { securityContext: { allowPrivilegeEscalation: true } }, /it has allowPrivilegeEscalation: true/],
   ])('%s', (_what, more, why) => {
@@ -106,6 +108,15 @@ describe('a sidecar that was changed until it cannot work, or is something else,
     expect(decide(pod, podSettings).kind).toBe('unchanged');
   });
 });
+
+test.each(['/run', '/run/', 'run', '/', '/tmp'])(
+  'a folder of its own at %s, which a policy gives every container, does not hide the socket',
+  (mountPath) => {
+    const pod = changed(injectedPod(), { volumeMounts: [...mounts, { name: 'scratch', mountPath }] });
+    expect(decide(pod, podSettings).kind).toBe('unchanged');
+    expect(checkNew(pod, podSettings).kind).toBe('unchanged');
+  },
+);
 
 test('an empty command is none', () => {
   expect(decide(changed(injectedPod(), { command: [] }), podSettings).kind).toBe('unchanged');
