@@ -161,7 +161,9 @@ export class OwnCertificates implements AsyncDisposable {
     const ring = plan?.ring ?? read.ring;
     if (ring === undefined) throw new Error('nothing was planned for a secret with nothing in it');
     const authorities = authoritiesOf(ring);
-    const changed = await this.#complete(bundles, authorities);
+    // What is served is trusted until it is replaced, however many authorities have come since.
+    const trusted = new Set([...authorities, ...(this.#served?.authorities ?? [])]);
+    const changed = await this.#complete(bundles, [...trusted]);
     if (changed !== undefined) return { kind: 'overtaken', what: changed.path };
     const wasTrusted = this.#before.includes(ring.current.cert);
     this.#before = authorities;
