@@ -124,6 +124,11 @@ async function lockOf(path: string): Promise<AsyncDisposable> {
       throw new StartupError(
         `cannot use the folder ${path} of state.directory: ${lockName} in it is not a socket; move it away`,
       );
+    case 'unsupported':
+      throw new StartupError(
+        `cannot use the folder ${path} of state.directory: no Unix socket can be made there (${codeOf(attempt.cause)}); choose a folder on a file system that has them`,
+        attempt.cause,
+      );
     case 'failed':
       throw new StartupError(
         `cannot write to the folder ${path} of state.directory: ${codeOf(attempt.cause)}`,

@@ -16,6 +16,11 @@ export async function lockChain(path: string): Promise<AsyncDisposable> {
       );
     case 'no_socket':
       throw new AuditOpenError(`cannot take the lock ${lock} of the audit log: it is not a socket; move it away`);
+    case 'unsupported':
+      throw new AuditOpenError(
+        `cannot take the lock ${lock} of the audit log: no Unix socket can be made there (${codeOf(attempt.cause)}); choose a path on a file system that has them`,
+        attempt.cause,
+      );
     case 'failed':
       throw new AuditOpenError(
         `cannot take the lock ${lock} of the audit log: ${codeOf(attempt.cause)}`,

@@ -3,18 +3,21 @@
  * containers, whose ids repeat. So a lock is a Unix socket that its holder listens on: the kernel answers for the
  * living and refuses for the dead, however they died.
  *
- * Whoever wants it listens under a name of its own first, and then gives the socket the lock's name with link(2), which
- * one of any number can do. The socket of a dead process is moved away and looked at before it is removed, since it may
- * be that of somebody who was faster; that one gets its name back. So of two there is never more than one who holds it;
- * of three who start within the same moment over the socket of a dead one two can. One that is killed between the two
- * steps leaves a socket of a name of its own, which is in nobody's way. The file system must have hard links.
+ * Whoever wants it listens under a name of its own beside the lock first, and only then looks who else does. With no
+ * living rival and nobody living under the lock's name, it gives its socket that name with rename(2), over that of a
+ * dead process if there is one. So two never have it, however many start and wherever they are killed: of two, the one
+ * that looks later finds the other, under its own name or, since that is looked at last, under the lock's. Nobody moves
+ * the socket of a living one, and names of their own are never used twice, so that what is dead stays dead.
+ *
+ * Of rivals that see each other the one whose name sorts first stays, and the others step back and come again later.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, link, lstat, open, rename, unlink } from 'node:fs/promises';
-import { createConnection, createServer } from 'node:net';
-import { dirname, join } from 'node:path';
+import { type FileHandle, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
+import { createConnection, createServer, type Server } from 'node:net';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { codeOf } from './system-code.ts';
 
 /** Longest wait for an answer from whoever holds it, in milliseconds. */
@@ -23,28 +26,41 @@ const probeMs = 1_000;
 /** Opens what is there, a socket too, without reading it (open(2)); Node has no name for the flag. */
 const openPath = 0o10000000;
 
-/** Others who come and go can be met this often before it counts as taken. */
+/** How often one that stepped back comes again before the lock counts as taken. */
 const attempts = 10;
+
+/** What one that stepped back waits after its first attempt, in milliseconds; twice that after its second, and so on. */
+const stepBackMs = 10;
+
+/** How often, and how far apart in milliseconds, the first of the rivals looks whether the others have stepped back. */
+const looks = 250;
+const lookMs = 2;
+
+/** How a file system says that it has no Unix sockets. */
+const lacksSockets: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP']);
 
 /** What became of an attempt to take a lock. */
 export type LockAttempt =
   /** Disposing gives it back. */
   | { readonly kind: 'held'; readonly lock: AsyncDisposable }
-  /** Another process has it. */
+  /** Another process has it, or has been about to for as long as we wait. */
   | { readonly kind: 'taken' }
   /** There is something else at its path, which stays. */
   | { readonly kind: 'no_socket' }
+  /** No Unix socket can be made there, which is how FAT answers, say (mknod(2)). */
+  | { readonly kind: 'unsupported'; readonly cause: unknown }
   /** The system said no. */
   | { readonly kind: 'failed'; readonly cause: unknown };
 
 /** Takes the lock at `path`, which may be as long as a path may be. Never rejects. */
 export async function takeLock(path: string): Promise<LockAttempt> {
   try {
-    for (let i = 0; i < attempts; i++) {
+    for (let i = 1; i <= attempts; i++) {
       const found = await lookAt(path);
       if (found !== 'free') return { kind: found };
-      const lock = await claim(path);
-      if (lock !== undefined) return { kind: 'held', lock };
+      const attempt = await compete(path);
+      if (attempt !== 'stepped_back') return attempt;
+      await setTimeout(stepBackMs * i);
     }
     return { kind: 'taken' };
   } catch (cause) {
@@ -52,71 +68,91 @@ export async function takeLock(path: string): Promise<LockAttempt> {
   }
 }
 
-/** What is at `path`; `free` once what a dead process left there is gone. */
+/** What is at `path`; `free` if it is nothing, or the socket of a dead process. */
 async function lookAt(path: string): Promise<'free' | 'taken' | 'no_socket'> {
   await using file = await open(path, openPath | constants.O_NOFOLLOW).catch(unless('ENOENT'));
   if (file === undefined) return 'free';
-  const found = await file.stat();
-  if (!found.isSocket()) return 'no_socket';
+  if (!(await file.stat()).isSocket()) return 'no_socket';
   // A socket's address holds 107 bytes (unix(7)); by way of the descriptor the path may be longer.
-  if (await isAnswered(`/proc/self/fd/${file.fd}`)) return 'taken';
-  await moveAway(path, found);
-  return 'free';
+  return (await isAnswered(`/proc/self/fd/${file.fd}`)) ? 'taken' : 'free';
 }
 
-/** Removes the socket `dead` from `path`; it is open, so no other file has its number. Another one stays. */
-async function moveAway(path: string, dead: Stats): Promise<void> {
-  const aside = join(dirname(path), ownName());
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    return unless('ENOENT')(error);
-  }
-  if (!isSame(await lstat(aside), dead)) await link(aside, path).catch(unless('EEXIST'));
-  await unlink(aside);
-}
-
-/** Listens, and gives the socket its name. Undefined where somebody else was faster. */
-async function claim(path: string): Promise<AsyncDisposable | undefined> {
+/** Listens under a name of its own, and gives the socket the lock's name if nobody else is there. */
+async function compete(path: string): Promise<LockAttempt | 'stepped_back'> {
   await using stack = new AsyncDisposableStack();
-  const folder = stack.use(await open(dirname(path)));
-  const name = ownName();
+  await using folder = await open(dirname(path));
+  const name = `${prefixOf(path)}${randomBytes(8).toString('hex')}`;
+  const own = join(dirname(path), name);
   const server = createServer((peer) => peer.destroy());
-  await listen(server, folder, name);
+  const address = `/proc/self/fd/${folder.fd}/${name}`;
+  const problem = await listen(server, address).catch((cause: unknown) => ({ cause }));
+  if (problem !== undefined)
+    return { kind: lacksSockets.has(codeOf(problem.cause)) ? 'unsupported' : 'failed', ...problem };
   stack.defer(async () => {
     const closed = once(server, 'close');
     server.close();
     await closed;
   });
-  const own = join(dirname(path), name);
-  const socket = await lstat(own);
-  try {
-    await link(own, path);
-  } catch (error) {
-    return unless('EEXIST')(error);
-  } finally {
-    await unlink(own);
-  }
-  // While this one still listens: once it does not, the next one may have the name.
+  // A rival that looked between bind(2) and listen(2) took this one for dead, and removed its name.
+  const socket = await lstat(own).catch(unless('ENOENT'));
+  if (socket === undefined) return 'stepped_back';
+  // While this one still listens: once it does not, the next one may have the lock's name.
   stack.defer(async () => {
-    const found = await lstat(path).catch(() => undefined);
-    if (found !== undefined && isSame(found, socket)) await unlink(path).catch(() => {});
+    await removeIf(own, socket);
+    await removeIf(path, socket);
   });
-  return stack.move();
+  for (let i = 0; i < looks; i++) {
+    const rivals = await rivalsOf(name, path, folder);
+    if (rivals.some((rival) => rival < name)) return 'stepped_back';
+    const found = await lookAt(path);
+    if (found !== 'free') return { kind: found };
+    if (rivals.length === 0) {
+      if (!(await moved(own, path))) return 'stepped_back';
+      return { kind: 'held', lock: stack.move() };
+    }
+    await setTimeout(lookMs);
+  }
+  return { kind: 'taken' };
 }
 
-async function listen(server: ReturnType<typeof createServer>, folder: FileHandle, name: string): Promise<void> {
-  server.listen(`/proc/self/fd/${folder.fd}/${name}`);
+/** What the names of all who want this lock begin with: a folder can have several, of names as long as names may be. */
+function prefixOf(path: string): string {
+  return `.lock-${createHash('sha256').update(basename(path)).digest('hex').slice(0, 16)}-`;
+}
+
+async function listen(server: Server, address: string): Promise<undefined> {
+  server.listen(address);
   await once(server, 'listening');
   server.unref();
 }
 
-function ownName(): string {
-  return `.lock-${randomBytes(8).toString('hex')}`;
+/** The names of the others who want this lock and live. Those of the dead are removed. */
+async function rivalsOf(name: string, path: string, folder: FileHandle): Promise<string[]> {
+  const prefix = prefixOf(path);
+  const living: string[] = [];
+  for (const other of await readdir(dirname(path))) {
+    if (!other.startsWith(prefix) || other === name) continue;
+    if (await isAnswered(`/proc/self/fd/${folder.fd}/${other}`)) living.push(other);
+    // One that cannot be removed is in nobody's way.
+    else await unlink(join(dirname(path), other)).catch(() => {});
+  }
+  return living;
 }
 
-function isSame(one: Stats, other: Stats): boolean {
-  return one.dev === other.dev && one.ino === other.ino;
+/** False where there is nothing at `from` any more. */
+async function moved(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    return false;
+  }
+}
+
+async function removeIf(path: string, socket: Stats): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found?.dev === socket.dev && found.ino === socket.ino) await unlink(path).catch(() => {});
 }
 
 /** Takes a failure with this code for nothing, and throws every other. */

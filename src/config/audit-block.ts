@@ -22,7 +22,11 @@ export interface AuditConfig {
 const place = text('stdout, or the path of a file', /^[^\p{Cc}]{1,4096}$/u);
 
 const fields = {
-  path: byDefault(place, 'stdout', 'Where entries go: `stdout`, or a file of this daemon alone.'),
+  path: byDefault(
+    place,
+    'stdout',
+    'Where entries go: `stdout`, or a file of this daemon alone, on a file system that has Unix sockets.',
+  ),
   on_failure: byDefault(
     choice(['refuse', 'continue']),
     'refuse',

@@ -113,7 +113,7 @@ const fields = {
     section({
       directory: required(
         path,
-        'Folder of its own, which is made where it is missing; on a disk that survives a restart.',
+        'Folder of its own, which is made where it is missing; on a disk that survives a restart and has Unix sockets.',
       ),
     }),
     "Where a customer's no is kept over a restart, and wrapped data keys for a warm start.",

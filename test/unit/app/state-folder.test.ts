@@ -1,5 +1,6 @@
 /** What is kept on disk: whole or not there, for nobody else to read, and never a reason to fail later than at the start. */
 import { chmod, type FileHandle, mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { StartupError } from '../../../src/app/startup-error.ts';
@@ -35,6 +36,20 @@ describe('the folder of the state', () => {
     expect((await stat(join(path, 'x.json'))).mode & 0o777).toBe(0o600);
     expect(await readdir(path)).toEqual(['lock', 'x.json']);
     expect(await folder.read('x.json')).toBe('text');
+  });
+
+  it('says so where its file system has no Unix sockets', async () => {
+    const listen = vi.spyOn(Server.prototype, 'listen').mockImplementationOnce(function (this: Server) {
+      process.nextTick(() => this.emit('error', Object.assign(new Error('no'), { code: 'EPERM' })));
+      return this;
+    });
+    onTestFinished(() => listen.mockRestore());
+    const path = join(parent.path, 'state');
+    const problem = 'no Unix socket can be made there (EPERM); choose a folder on a file system that has them';
+    expect(await failureOf(StateFolder.at(path))).toMatchObject({
+      name: 'StartupError',
+      message: `cannot use the folder ${path} of state.directory: ${problem}`,
+    });
   });
 
   it('has no file where none was written', async () => {

@@ -2,8 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { rename, rm, symlink } from 'node:fs/promises';
+import { Server } from 'node:net';
 import { basename, join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import {
   countsOf,
   entriesIn,
@@ -91,6 +92,21 @@ describe('a chain that is opened again', () => {
     });
     expect(readFileSync(path, 'latin1')).toBe(text);
     expect(readdirSync(folder.path)).toEqual(['audit.jsonl']);
+  });
+
+  it('says so where its file system has no Unix sockets', async () => {
+    await using folder = await temporaryFolder();
+    const listen = vi.spyOn(Server.prototype, 'listen').mockImplementationOnce(function (this: Server) {
+      process.nextTick(() => this.emit('error', Object.assign(new Error('no'), { code: 'EPERM' })));
+      return this;
+    });
+    onTestFinished(() => listen.mockRestore());
+    const path = join(folder.path, 'audit.jsonl');
+    const problem = 'no Unix socket can be made there (EPERM); choose a path on a file system that has them';
+    await expect(openLog({ path })).rejects.toMatchObject({
+      name: 'AuditOpenError',
+      message: `cannot take the lock ${path}.lock of the audit log: ${problem}`,
+    });
   });
 
   it('says why a place cannot be had', async () => {
