@@ -39,6 +39,8 @@ const reasons = {
 const mostConnections = 512;
 /** Longest life of a connection, in milliseconds: what Prometheus waits for an answer by default. */
 const longestMs = 10_000;
+/** How long a peer may take to hang up once it is answered, in milliseconds. */
+const lingerMs = 1000;
 /** Most bytes of a head; those of Kubernetes and Prometheus have some hundred. */
 const largestHead = 8 * 1024;
 /** Most bytes after the head that are taken and forgotten, so that their sender hears the answer. */
@@ -62,14 +64,20 @@ export async function serveOneRequests(options: HttpServerOptions): Promise<Asyn
     room.enter(socket);
     const timer = clock.after(longestMs, () => socket.destroy());
     socket.on('error', () => {});
-    socket.once('finish', () => room.answer(socket));
     socket.once('close', () => {
       timer[Symbol.dispose]();
       room.leave(socket);
     });
     readHead(socket, (head) => {
       room.serve(socket);
-      void reply(socket, head, options);
+      void replyTo(head, options).then((reply) => {
+        if (socket.destroyed) return;
+        socket.cork();
+        socket.write(reply.head, 'latin1');
+        socket.write(reply.body, () => room.answer(socket));
+        socket.uncork();
+        hangUp(socket, clock);
+      });
     });
   });
   server.listen({ port, ...(host !== undefined && { host }) });
@@ -110,34 +118,41 @@ function forget(socket: Socket): void {
   });
 }
 
-async function reply(socket: Socket, head: string | undefined, { answer }: HttpServerOptions): Promise<void> {
+/** All bytes of the reply; those of a body are shared with other replies. */
+async function replyTo(head: string | undefined, { answer }: HttpServerOptions): Promise<Reply> {
   const [, method, target, minor] = requestLine.exec(head ?? '') ?? [];
-  if (head === undefined) send(socket, { status: 431, body: 'the request is too large\n' });
-  else if (target === undefined || (minor === '1' && !hostLine.test(head))) {
-    send(socket, { status: 400, body: 'this is no request of HTTP/1.1\n' });
-  } else if (method !== 'GET' && method !== 'HEAD') {
-    send(socket, { status: 405, body: 'only GET is answered here\n' }, 'Allow: GET, HEAD\r\n');
-  } else {
-    const given = await answer(target.replace(origin, '').split('?', 1)[0] || '/');
-    send(socket, given, '', method);
+  if (head === undefined) return reply({ status: 431, body: 'the request is too large\n' });
+  if (target === undefined || (minor === '1' && !hostLine.test(head))) {
+    return reply({ status: 400, body: 'this is no request of HTTP/1.1\n' });
   }
+  if (method !== 'GET' && method !== 'HEAD') {
+    return reply({ status: 405, body: 'only GET is answered here\n' }, 'Allow: GET, HEAD\r\n');
+  }
+  const { head: lines, body } = reply(await answer(target.replace(origin, '').split('?', 1)[0] || '/'));
+  return { head: lines, body: method === 'HEAD' ? '' : body };
 }
 
-/** Sends the answer, and has no more to send. Bytes of a body go out as they are: several answers may share them. */
-function send(
-  socket: Socket,
-  { status, body, type = 'text/plain; charset=utf-8' }: HttpAnswer,
-  more = '',
-  method = '',
-): void {
-  if (socket.destroyed) return;
-  const length = Buffer.byteLength(body);
-  socket.cork();
-  socket.write(
+interface Reply {
+  readonly head: string;
+  readonly body: string | Buffer;
+}
+
+function reply({ status, body, type = 'text/plain; charset=utf-8' }: HttpAnswer, more = ''): Reply {
+  const head =
     `HTTP/1.1 ${status} ${reasons[status]}\r\nDate: ${new Date().toUTCString()}\r\nContent-Type: ${type}\r\n` +
-      `Content-Length: ${length}\r\n${more}Connection: close\r\n\r\n`,
-    'latin1',
-  );
-  if (method !== 'HEAD') socket.write(body);
-  socket.end();
+    `Content-Length: ${Buffer.byteLength(body)}\r\n${more}Connection: close\r\n\r\n`;
+  return { head, body };
+}
+
+/**
+ * Ends the connection once the peer has, or a little later: Node's fetch breaks its process where the end comes while it
+ * holds back a part of the body (undici, an assertion in Parser.finish).
+ */
+function hangUp(socket: Socket, clock: Clock): void {
+  const end = () => socket.end();
+  if (socket.readableEnded) end();
+  else {
+    socket.once('end', end);
+    clock.after(lingerMs, end);
+  }
 }

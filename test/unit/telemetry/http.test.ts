@@ -1,6 +1,7 @@
 /** The HTTP endpoint over a real socket on loopback. */
 import { request } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
+import { Gauge } from 'prom-client';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { serveHttp } from '../../../src/telemetry/http.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
@@ -124,6 +125,7 @@ describe('serveHttp', () => {
     for (const parts of [[bytes], [...bytes.slice(0, 100)].concat(bytes.slice(100))]) {
       const { socket, text } = raw(port, '');
       for (const part of parts) await new Promise((done) => socket.write(part, done));
+      socket.end();
       await new Promise((done) => socket.once('close', done));
       expect(text()).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     }
@@ -150,6 +152,14 @@ describe('serveHttp', () => {
     await new Promise((done) => socket.once('close', done));
     expect(text().match(/HTTP\/1\.1 \d+/g)?.[0]).toBe('HTTP/1.1 200');
     expect(text().match(/HTTP\/1\.1 200/g)).toHaveLength(1);
+  });
+
+  it('does not end a connection whose client holds back the body: fetch would break its process', async () => {
+    const { base, registry } = await endpoint();
+    new Gauge({ name: 'large', help: 'a'.repeat(100_000), registers: [registry] });
+    const answer = await fetch(`${base}/metrics`);
+    await new Promise((done) => setTimeout(done, 100));
+    expect(await answer.text()).toContain('# HELP large aaa');
   });
 
   it('collects for all who ask together', async () => {
