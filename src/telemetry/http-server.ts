@@ -7,7 +7,7 @@
  */
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { type Clock, systemClock } from '../base/clock.ts';
+import { systemClock } from '../base/clock.ts';
 import { Room } from '../base/room.ts';
 
 export interface HttpAnswer {
@@ -22,7 +22,6 @@ export interface HttpServerOptions {
   readonly port: number;
   /** Answers a GET for a path, without its query. Must not reject. */
   readonly answer: (path: string) => HttpAnswer | Promise<HttpAnswer>;
-  readonly clock?: Clock;
 }
 
 const reasons = {
@@ -57,12 +56,12 @@ const origin = /^https?:\/\/[^/?]*/i;
 
 /** Serves until it is disposed, which ends all connections. Rejects where the address cannot be had. */
 export async function serveOneRequests(options: HttpServerOptions): Promise<AsyncDisposable> {
-  const { host, port, clock = systemClock } = options;
+  const { host, port } = options;
   const room = new Room<Socket>(mostConnections);
   // A peer may say with its request that it has no more to send.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     room.enter(socket);
-    const timer = clock.after(longestMs, () => socket.destroy());
+    const timer = systemClock.after(longestMs, () => socket.destroy());
     socket.on('error', () => {});
     socket.once('close', () => {
       timer[Symbol.dispose]();
@@ -76,7 +75,7 @@ export async function serveOneRequests(options: HttpServerOptions): Promise<Asyn
         socket.write(reply.head, 'latin1');
         socket.write(reply.body, () => room.answer(socket));
         socket.uncork();
-        hangUp(socket, clock);
+        hangUp(socket);
       });
     });
   });
@@ -148,11 +147,11 @@ function reply({ status, body, type = 'text/plain; charset=utf-8' }: HttpAnswer,
  * Ends the connection once the peer has, or a little later: Node's fetch breaks its process where the end comes while it
  * holds back a part of the body (undici, an assertion in Parser.finish).
  */
-function hangUp(socket: Socket, clock: Clock): void {
+function hangUp(socket: Socket): void {
   const end = () => socket.end();
   if (socket.readableEnded) end();
   else {
     socket.once('end', end);
-    clock.after(lingerMs, end);
+    systemClock.after(lingerMs, end);
   }
 }

@@ -3,6 +3,7 @@
  * serves what the API server trusts: a certificate whose authority was in all registrations at the look before, so that
  * the API servers have heard of it. What was served before is good until then; who has served nothing yet waits.
  */
+import { type Backoff, fullJitter } from '../../base/backoff.ts';
 import { type Clock, pause, type Timer } from '../../base/clock.ts';
 import { textOfError } from '../../base/system-code.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -33,9 +34,9 @@ export interface OwnCertificatesOptions {
 const defaultLookMs = 10_000;
 /** Before the next look where one failed, or a certificate waits to be served, in milliseconds. */
 const soonMs = 2000;
-/** How often a look begins anew because another replica was faster, and the longest wait before the first of these. */
+/** How often a look begins anew because another replica was faster, and the waits before that: not all at one time. */
 const mostTries = 8;
-const againMs = 50;
+const again: Backoff = { baseMs: 50, capMs: 400 };
 
 type Look =
   | { readonly kind: 'done' }
@@ -105,8 +106,7 @@ export class OwnCertificates implements AsyncDisposable {
           `the API server refused to write ${look.what} ${tries} times in a row, as if somebody else had been faster each time; another controller writes it all the time, or a policy forbids it`,
         );
       }
-      // Not all replicas at one time.
-      await pause(this.#options.clock, tries * againMs * Math.random(), this.#over.signal);
+      await pause(this.#options.clock, fullJitter(again, tries - 1, Math.random), this.#over.signal);
     }
   }
 

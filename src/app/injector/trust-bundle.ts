@@ -35,7 +35,10 @@ const mostKept = 8;
 /** RFC 7468, section 5. */
 const certificateBlock = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 
-/** Reads it; undefined where there is no such webhook. Rejects where the API server does not answer, or does not let the injector. */
+/**
+ * Reads it; undefined where there is no such webhook. Rejects where the API server does not answer, or does not let the
+ * injector.
+ */
 export async function readBundle(
   api: ApiServer,
   configuration: string,
@@ -68,8 +71,8 @@ export function trusts({ certs }: Pick<TrustBundle, 'certs'>, cert: string): boo
 
 /**
  * Adds what is missing, in front. Authorities of an injector that have not ended stay, the last eight of them, whoever
- * wrote them: a replica that has not heard of a rotation yet must not take the newer one away. All others go. Whether it is done: not where the configuration has changed
- * since it was read.
+ * wrote them: a replica that has not heard of a rotation yet must not take the newer one away. All others go. Whether it
+ * is done: not where the configuration has changed since it was read.
  */
 export async function completeBundle(
   api: ApiServer,
