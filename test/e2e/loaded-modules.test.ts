@@ -89,5 +89,5 @@ async function loadedBy(listener: string, more = ''): Promise<readonly string[]>
   using client = connect(daemon.socket);
   await client.call('Encrypt', { ...request, tenant_id: 'acme' });
   expect(await daemon.stop()).toBe(0);
-  return loadedModules(records);
+  return await loadedModules(records);
 }

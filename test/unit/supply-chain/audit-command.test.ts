@@ -48,7 +48,7 @@ async function audit(port: number, ...flags: readonly string[]) {
     npm_config_audit: 'false',
   };
   const program = join(projectRoot, 'build/audit.ts');
-  return new Promise<{ code: unknown; lines: string[] }>((done) => {
+  return await new Promise<{ code: unknown; lines: string[] }>((done) => {
     execFile(process.execPath, [program, ...flags], { env }, (error, stdout) => {
       done({ code: error?.code ?? 0, lines: stdout.trimEnd().split('\n') });
     });
