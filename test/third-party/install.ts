@@ -62,11 +62,19 @@ async function install(name: ProgramName, cache: string): Promise<Installation> 
       return { kind: 'ready', folder, seconds: (performance.now() - start) / 1000, cached };
     };
     if (await exists(folder)) return ready(true);
+    say(`installs ${name} (${program.toolchain})`);
     const failure = await withAttempts(() => fill(program, folder));
+    const seconds = Math.round((performance.now() - start) / 1000);
+    say(failure === undefined ? `has ${name} after ${seconds} s` : `has no ${name} after ${seconds} s: ${failure}`);
     return failure === undefined ? ready(false) : { kind: 'failed', why: failure };
   } catch (error) {
     return { kind: 'failed', why: error instanceof Error ? error.message : 'unknown reason' };
   }
+}
+
+/** A first run takes many minutes, and whoever waits sees what for. */
+function say(what: string): void {
+  process.stdout.write(`third-party ${what}\n`);
 }
 
 async function withAttempts(attempt: () => Promise<string | undefined>): Promise<string | undefined> {
