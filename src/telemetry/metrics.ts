@@ -223,7 +223,13 @@ export function createMetrics(sources: MetricSources) {
       help: 'Always 1; its labels tell the version.',
       labelNames: ['version', 'node'],
     }),
+    processStart: new Gauge({
+      registers,
+      name: 'process_start_time_seconds',
+      help: 'When the process began, in seconds since 1970: what it counts was 0 then.',
+    }),
   };
+  metrics.processStart.set(performance.timeOrigin / 1000);
   // Prometheus does not see what a series begins with: the first of each has to follow a 0.
   for (const outcome of ['ok', 'bad']) metrics.configReloads.inc({ outcome }, 0);
   for (const kind of ['tenants', 'policy']) metrics.configFilesBad.set({ kind }, 0);

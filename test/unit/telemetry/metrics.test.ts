@@ -35,6 +35,7 @@ const contract: Readonly<Record<string, readonly [type: string, ...labels: strin
   keyproxy_alerts_total: ['counter', 'reason', 'tenant'],
   keyproxy_audit_entries_total: ['counter', 'outcome'],
   keyproxy_trace_spans_total: ['counter', 'outcome'],
+  process_start_time_seconds: ['gauge'],
   keyproxy_config_reloads_total: ['counter', 'outcome'],
   keyproxy_config_files_bad: ['gauge', 'kind'],
   keyproxy_build_info: ['gauge', 'node', 'version'],
