@@ -8,6 +8,8 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
  */
 export const injectorOutcomes = ['injected', 'unchanged', 'refused', 'failed', 'unread'] as const;
 
+export type InjectorOutcome = (typeof injectorOutcomes)[number];
+
 /** The metrics of one process in a registry of their own. */
 export function createInjectorMetrics(sources: { certificateExpiresAtMs(): number | undefined }) {
   const registry = new Registry();

@@ -7,6 +7,7 @@ import { OwnCertificates } from '../../src/app/injector/own-certificates.ts';
 import { WebhookServer } from '../../src/app/injector/webhook-server.ts';
 import { type Clock, systemClock } from '../../src/base/clock.ts';
 import { createInjectorMetrics } from '../../src/telemetry/injector-metrics.ts';
+import { SparingLog } from '../../src/telemetry/sparing-log.ts';
 import { AdmissionControl } from '../simulators/kubernetes/admission.ts';
 import { type KubernetesSimulator, startKubernetes } from '../simulators/kubernetes/server.ts';
 import { freePort } from './daemon.ts';
@@ -149,7 +150,7 @@ export class InjectorWorld implements AsyncDisposable {
     );
     own.start();
     const answer = (path: WebhookPath, body: Buffer) =>
-      answerReview(path, body, { settings: () => podSettings, metrics, log });
+      answerReview(path, body, { settings: () => podSettings, log, sparing: new SparingLog(clock) });
     server = new WebhookServer({ address, clock: systemClock, log, metrics, answer, lingerMs: 0 }, await first.promise);
     if (leaf !== undefined) server.use(leaf);
     await server.listen();

@@ -4,7 +4,8 @@
  * rest of a request or the fetching of an answer, the one that has owed it longest first; an API server needs milliseconds
  * for both. Those that have been served and owe nothing go last, whose last answer is longest ago first: what an API server
  * sends on one that is being closed fails. Among them are some that owe without having been seen to, half the head of their
- * next request; of that nobody is told before the head is whole.
+ * next request; of that nobody is told before the head is whole. Who sends one request after another without waiting for
+ * answers is closed.
  */
 import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
@@ -15,6 +16,8 @@ import type { Socket } from 'node:net';
  * refuse them.
  */
 const defaultMost = 1024;
+/** Most requests of one connection that are under way. Go's client sends one at a time. */
+const mostUnderWay = 2;
 /** The share of them that may owe something, and the share of all from which on those give way that owe nothing. */
 const [owingShare, manyShare] = [5 / 8, 7 / 8];
 
@@ -23,8 +26,8 @@ export class Connections {
   /** Those that are open, by their other end. */
   readonly #open = new Map<string, Socket>();
   /**
-   * Those of them that owe something, and how many requests of each have begun and not ended: none before its first, and
-   * several where they come without waiting for answers. Who has owed longest is first.
+   * Those of them that owe something, and how many requests of each have begun and not ended: none before its first. Who
+   * has owed longest is first.
    */
   readonly #owing = new Map<Socket, number>();
   /** Those of them that have been served and owe nothing; whose last answer is longest ago is first. */
@@ -37,12 +40,20 @@ export class Connections {
     server.on('connection', (socket: Socket) => this.#add(socket));
   }
 
-  /** A request has begun on this connection. What this gives is to be called when its answer has been sent. */
-  begin(socket: Socket): () => void {
+  /**
+   * A request has begun on this connection. What this gives is to be called when its answer has been sent; undefined where
+   * the connection is closed, and nobody is to be answered.
+   */
+  begin(socket: Socket): (() => void) | undefined {
     const open = this.#open.get(otherEnd(socket));
-    if (open === undefined) return () => {};
+    if (open === undefined || open.destroyed) return undefined;
+    const underWay = (this.#owing.get(open) ?? 0) + 1;
+    if (underWay > mostUnderWay) {
+      this.#close([open]);
+      return undefined;
+    }
     this.#served.delete(open);
-    this.#owing.set(open, (this.#owing.get(open) ?? 0) + 1);
+    this.#owing.set(open, underWay);
     return () => this.#end(open);
   }
 

@@ -1,22 +1,25 @@
-/** One request of the API server, from its body to the answer, with its line in the log and its place in the metrics. */
+/** One request of the API server, from its body to the answer, with its line in the log and what it is for the metrics. */
 import { checkBinding, checkChanged, checkNew } from '../../injector/check.ts';
 import { type Decision, decide } from '../../injector/inject.ts';
 import { answerTo, parseReview, type Review } from '../../injector/review.ts';
 import type { SidecarSettings } from '../../injector/settings.ts';
-import type { InjectorMetrics } from '../../telemetry/injector-metrics.ts';
+import type { InjectorOutcome } from '../../telemetry/injector-metrics.ts';
 import type { Log } from '../../telemetry/log.ts';
+import type { SparingLog } from '../../telemetry/sparing-log.ts';
 
-/** An answer by HTTP. */
+/** An answer by HTTP, and what became of its request. */
 export interface Answer {
   readonly status: number;
   readonly body: object;
+  readonly outcome: InjectorOutcome;
 }
 
 export interface ReviewOptions {
   /** What pods get, as it is now. */
   readonly settings: () => SidecarSettings;
-  readonly metrics: Pick<InjectorMetrics, 'requests'>;
   readonly log: Log;
+  /** For lines that anybody in the cluster can have written. */
+  readonly sparing: SparingLog;
 }
 
 /** Where reviews are sent: `/mutate` changes new pods, `/validate` looks at what has become of them. */
@@ -28,17 +31,17 @@ export type WebhookPath = (typeof webhookPaths)[number];
  * Answers a body that was sent to `path`. Never throws: what it cannot read is a 400, by which an API server that must not
  * fail open refuses.
  */
-export function answerReview(path: WebhookPath, body: Buffer, { settings, metrics, log }: ReviewOptions): Answer {
+export function answerReview(path: WebhookPath, body: Buffer, { settings, log, sparing }: ReviewOptions): Answer {
   const review = reviewIn(body);
   if (review instanceof Error) {
-    metrics.requests.inc({ outcome: 'unread' });
-    log.warn({ problem: review.message }, 'a request was no review');
+    sparing.tell('no review', (leftOut) =>
+      log.warn({ problem: review.message, left_out: leftOut }, 'a request was no review'),
+    );
     return failure(400, review.message);
   }
   const decision = deciders[path](review, settings());
-  metrics.requests.inc({ outcome: decision.kind });
   tell(review, decision, log);
-  return { status: 200, body: answerTo(review, decision) };
+  return { status: 200, body: answerTo(review, decision), outcome: decision.kind };
 }
 
 /** Of the refusals that have no review in them (k8s.io/apimachinery/pkg/apis/meta/v1, StatusReason). */
@@ -49,6 +52,7 @@ const reasons = {
   413: 'RequestEntityTooLarge',
   415: 'UnsupportedMediaType',
   500: 'InternalError',
+  503: 'ServiceUnavailable',
 } as const;
 
 /**
@@ -57,7 +61,8 @@ const reasons = {
  */
 export function failure(status: keyof typeof reasons, message: string): Answer {
   const reason = reasons[status];
-  return { status, body: { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: status, reason, message } };
+  const body = { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: status, reason, message };
+  return { status, body, outcome: status < 500 ? 'unread' : 'failed' };
 }
 
 function reviewIn(body: Buffer): Review | Error {

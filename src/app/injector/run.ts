@@ -9,6 +9,7 @@ import type { Form } from '../../injector/settings.ts';
 import { serveHttp } from '../../telemetry/http.ts';
 import { createInjectorMetrics } from '../../telemetry/injector-metrics.ts';
 import { createLog, type Log } from '../../telemetry/log.ts';
+import { SparingLog } from '../../telemetry/sparing-log.ts';
 import { asStartupError, bracketed } from '../listeners.ts';
 import { version } from '../version.ts';
 import { ApiServer } from './api-server.ts';
@@ -42,6 +43,7 @@ export async function runInjector({ config, env, untilSignal }: InjectorOptions)
 
   const { image, imagePullPolicy, logLevel, resources, httpPort, runAsUser } = config.sidecar;
   const settings = () => ({ image, imagePullPolicy, logLevel, resources, httpPort, runAsUser, form: formIn(state) });
+  const sparing = new SparingLog(systemClock);
   const firstLeaf = Promise.withResolvers<void>();
   const onLeaf = ({ cert, key }: Issued) => {
     state.cert = cert;
@@ -67,7 +69,7 @@ export async function runInjector({ config, env, untilSignal }: InjectorOptions)
     const server = new WebhookServer(
       {
         ...{ address: config.listen, clock: systemClock, log, metrics },
-        answer: (path, body) => answerReview(path, body, { settings, metrics, log }),
+        answer: (path, body) => answerReview(path, body, { settings, log, sparing }),
       },
       state.waiting,
     );

@@ -1,6 +1,7 @@
 /**
  * The HTTPS server that the API server asks: TLS 1.3, two paths, and a certificate that changes. Every pod of the cluster
- * reaches it without credentials, so connections (connections.ts), bodies, and the time for each have bounds.
+ * reaches it without credentials, so connections (connections.ts), bodies, large answers, and the time for each have
+ * bounds.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
@@ -9,7 +10,9 @@ import { codeOf } from '../../base/system-code.ts';
 import type { HostPort } from '../../config/address.ts';
 import type { InjectorMetrics } from '../../telemetry/injector-metrics.ts';
 import type { Log } from '../../telemetry/log.ts';
+import { SparingLog } from '../../telemetry/sparing-log.ts';
 import { asStartupError, bracketed } from '../listeners.ts';
+import { AnswerRation, smallAnswer } from './answer-ration.ts';
 import type { Issued } from './authority.ts';
 import { BodyBudget } from './body-budget.ts';
 import { Connections } from './connections.ts';
@@ -65,11 +68,15 @@ export class WebhookServer {
   readonly #server: Server;
   readonly #connections: Connections;
   readonly #budget = new BodyBudget(bodyBudgetBytes);
+  readonly #ration: AnswerRation;
+  readonly #sparing: SparingLog;
   #listening: Promise<void> | undefined;
   #isDraining = false;
 
   constructor(options: WebhookOptions, leaf: Issued) {
     this.#options = options;
+    this.#ration = new AnswerRation(options.clock);
+    this.#sparing = new SparingLog(options.clock);
     this.#server = createServer(
       {
         ...contextOf(leaf),
@@ -118,8 +125,14 @@ export class WebhookServer {
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { metrics, log } = this.#options;
+    const whenSent = this.#connections.begin(request.socket);
+    if (whenSent === undefined) {
+      metrics.requests.inc({ outcome: 'unread' });
+      request.destroy();
+      return;
+    }
+    response.once('close', whenSent);
     const end = metrics.seconds.startTimer();
-    response.once('close', this.#connections.begin(request.socket));
     try {
       this.#send(response, await this.#answered(request));
     } catch (error) {
@@ -129,7 +142,6 @@ export class WebhookServer {
         log.debug({ problem: codeOf(error) }, 'a request was broken off');
         return;
       }
-      metrics.requests.inc({ outcome: 'failed' });
       log.error({ problem: error instanceof Error ? error.stack : 'unknown' }, 'a request failed inside');
       this.#send(response, unread(500, 'failed inside'));
     } finally {
@@ -138,23 +150,35 @@ export class WebhookServer {
   }
 
   async #answered(request: IncomingMessage): Promise<Sent> {
-    const { metrics, answer } = this.#options;
+    const { answer } = this.#options;
     const path = webhookPaths.find((known) => known === request.url?.split('?')[0]);
     const refusal = path === undefined ? unread(404, offered) : refusalOf(request);
     const body = refusal === undefined ? await bodyOf(request, this.#budget) : undefined;
     if (path !== undefined && body !== undefined) return { ...answer(path, body), isRead: true };
     // An answer in the middle of a body is lost when the connection closes under those who still send.
     await forget(request);
-    metrics.requests.inc({ outcome: 'unread' });
     return refusal ?? tooLarge;
   }
 
-  #send(response: ServerResponse, { status, body, isRead }: Sent): void {
-    const content = Buffer.from(JSON.stringify(body));
-    response.writeHead(status, {
+  #send(response: ServerResponse, sent: Sent): void {
+    const content = Buffer.from(JSON.stringify(sent.body));
+    if (!this.#ration.take(content.length)) {
+      this.#sparing.tell('no room', (leftOut) =>
+        this.#options.log.error(
+          { bytes: content.length, left_out: leftOut },
+          'there was no room for a large answer, and its pod is not admitted',
+        ),
+      );
+      this.#send(response, { ...noRoom, isRead: sent.isRead });
+      return;
+    }
+    this.#options.metrics.requests.inc({ outcome: sent.outcome });
+    // TLS keeps for a connection as much memory as its largest answer took.
+    const isLast = this.#isDraining || !sent.isRead || content.length > smallAnswer;
+    response.writeHead(sent.status, {
       'content-type': 'application/json',
       'content-length': content.length,
-      ...((this.#isDraining || !isRead) && { connection: 'close' }),
+      ...(isLast && { connection: 'close' }),
     });
     response.end(content);
   }
@@ -176,6 +200,11 @@ function unread(...told: Parameters<typeof failure>): Sent {
 const offered = `offered here: POST ${webhookPaths.join(', POST ')}`;
 
 const tooLarge = unread(413, `the body is larger than ${largestBody} bytes`);
+
+const noRoom = failure(
+  503,
+  'too many pods of very many containers or tokens were asked about lately; try again in ten minutes',
+);
 
 /** What keeps a request from being read at all. */
 function refusalOf({ method, headers }: IncomingMessage): Sent | undefined {

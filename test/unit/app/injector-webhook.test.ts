@@ -9,6 +9,7 @@ import { type Answer, answerReview } from '../../../src/app/injector/mutate.ts';
 import { largestBody, WebhookServer } from '../../../src/app/injector/webhook-server.ts';
 import { type Clock, systemClock } from '../../../src/base/clock.ts';
 import { createInjectorMetrics } from '../../../src/telemetry/injector-metrics.ts';
+import { SparingLog } from '../../../src/telemetry/sparing-log.ts';
 import { makeAuthority } from '../../support/certificates.ts';
 import { freePort } from '../../support/daemon.ts';
 import { podSettings, podShapes } from '../../support/pod-shapes.ts';
@@ -22,7 +23,8 @@ const metrics = createInjectorMetrics({ certificateExpiresAtMs: () => undefined 
 const server = new WebhookServer(
   {
     ...{ address: { host: '127.0.0.1', port }, clock: systemClock, log, metrics, lingerMs: 0 },
-    answer: (path, body) => answerReview(path, body, { settings: () => podSettings, metrics, log }),
+    answer: (path, body) =>
+      answerReview(path, body, { settings: () => podSettings, log, sparing: new SparingLog(systemClock) }),
   },
   { cert, key: Buffer.from(key) },
 );
@@ -37,20 +39,29 @@ async function anotherServer(
     readonly clock?: Clock;
     /** What some bodies get instead of what they ask for. */
     readonly answers?: Readonly<Record<string, Answer>>;
+    readonly onAnswer?: (body: Buffer) => void;
   } = {},
 ): Promise<[WebhookServer, number]> {
   const address = { host: '127.0.0.1', port: await freePort() };
   const own = createInjectorMetrics({ certificateExpiresAtMs: () => undefined });
-  const { answers = {}, ...options } = more;
+  const { answers = {}, onAnswer, ...options } = more;
+  const sparing = new SparingLog(systemClock);
   const another = new WebhookServer(
     {
       ...{ address, clock: systemClock, log, metrics: own, lingerMs: 0, ...options },
-      answer: (path, body) =>
-        answers[String(body)] ?? answerReview(path, body, { settings: () => podSettings, metrics: own, log }),
+      answer(path, body) {
+        onAnswer?.(body);
+        return answers[String(body)] ?? answerReview(path, body, { settings: () => podSettings, log, sparing });
+      },
     },
     { cert, key: Buffer.from(key) },
   );
   return [another, address.port];
+}
+
+/** An answer of so many KiB. */
+function large(size: number): Answer {
+  return { status: 200, body: { large: 'x'.repeat(size * 1024) }, outcome: 'unchanged' };
 }
 
 /** Where a review goes. */
@@ -408,9 +419,48 @@ describe('whoever comes without credentials', () => {
     await another.drain();
   });
 
+  test('and asks for large answers, fetched or not, gets 16 MiB of them in ten minutes and no connection of theirs', async () => {
+    let later = 0;
+    const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + later };
+    const [another, anotherPort] = await anotherServer({ clock, answers: { '"large"': large(1024) } });
+    await another.listen();
+    using agent = Object.assign(new Agent({ keepAlive: true }), { [Symbol.dispose]: () => agent.destroy() });
+    const asked = async () => await ask('"large"', { port: anotherPort, agent });
+    for (let count = 0; count < 15; count++) expect(await asked()).toMatchObject({ status: 200, connection: 'close' });
+    expect(await asked()).toMatchObject({
+      ...{ status: 503, connection: 'keep-alive' },
+      body: { message: expect.stringMatching(/^too many pods of very many containers or tokens/) },
+    });
+    expect((await ask(review(), { port: anotherPort, agent })).status).toBe(200);
+    later = 10 * 60_000;
+    expect((await asked()).status).toBe(200);
+    await another.drain();
+  });
+
+  test('and sends one request after another without waiting for answers is closed', async () => {
+    const asked: unknown[] = [];
+    const [another, anotherPort] = await anotherServer({ onAnswer: (body) => void asked.push(body) });
+    await another.listen();
+    const socket = connectTls({ ...to(anotherPort), path: undefined });
+    socket.on('error', () => {});
+    await once(socket, 'secureConnect');
+    socket.write(`${head}content-length: 2\r\n\r\n{}`.repeat(150));
+    await once(socket.resume(), 'close');
+    await another.drain();
+    expect(asked.length).toBeLessThanOrEqual(2);
+  });
+
+  test('and sends what is no review does not fill the log', async () => {
+    const [another, anotherPort] = await anotherServer();
+    await another.listen();
+    const before = lines.length;
+    for (let count = 0; count < 20; count++) expect((await ask('{}', { port: anotherPort })).status).toBe(400);
+    expect(lines.slice(before).filter(({ msg }) => msg === 'a request was no review')).toHaveLength(1);
+    await another.drain();
+  });
+
   test('and does not fetch its answers loses the oldest of them', async () => {
-    // More than the system takes before anybody fetches it.
-    const answers = { '"large"': { status: 200, body: { large: 'x'.repeat(8 * 2 ** 20) } } };
+    const answers = { '"large"': large(700) };
     const [another, anotherPort] = await anotherServer({ mostConnections: 16, answers });
     await another.listen();
     const sockets: Socket[] = [];
