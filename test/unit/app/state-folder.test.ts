@@ -1,12 +1,12 @@
 /** What is kept on disk: whole or not there, for nobody else to read, and never a reason to fail later than at the start. */
 import { chmod, type FileHandle, mkdir, open, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { Server } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { StartupError } from '../../../src/app/startup-error.ts';
 import { StateFolder } from '../../../src/app/state-folder.ts';
 import { temporaryFolder } from '../../support/daemon.ts';
 import { leaveDeadSocket } from '../../support/dead-socket.ts';
+import { withoutUnixSockets } from '../../support/no-unix-sockets.ts';
 
 let parent: Awaited<ReturnType<typeof temporaryFolder>>;
 beforeEach(async () => {
@@ -39,11 +39,7 @@ describe('the folder of the state', () => {
   });
 
   it('says so where its file system has no Unix sockets', async () => {
-    const listen = vi.spyOn(Server.prototype, 'listen').mockImplementationOnce(function (this: Server) {
-      process.nextTick(() => this.emit('error', Object.assign(new Error('no'), { code: 'EPERM' })));
-      return this;
-    });
-    onTestFinished(() => listen.mockRestore());
+    withoutUnixSockets();
     const path = join(parent.path, 'state');
     const problem = 'no Unix socket can be made there (EPERM); choose a folder on a file system that has them';
     expect(await failureOf(StateFolder.at(path))).toMatchObject({

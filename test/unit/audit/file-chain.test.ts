@@ -2,9 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { rename, rm, symlink } from 'node:fs/promises';
-import { Server } from 'node:net';
 import { basename, join } from 'node:path';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   countsOf,
   entriesIn,
@@ -20,6 +19,7 @@ import {
 import { temporaryFolder } from '../../support/daemon.ts';
 import { leaveDeadSocket } from '../../support/dead-socket.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { withoutUnixSockets } from '../../support/no-unix-sockets.ts';
 
 const ok = { outcome: 'ok', key } as const;
 
@@ -96,11 +96,7 @@ describe('a chain that is opened again', () => {
 
   it('says so where its file system has no Unix sockets', async () => {
     await using folder = await temporaryFolder();
-    const listen = vi.spyOn(Server.prototype, 'listen').mockImplementationOnce(function (this: Server) {
-      process.nextTick(() => this.emit('error', Object.assign(new Error('no'), { code: 'EPERM' })));
-      return this;
-    });
-    onTestFinished(() => listen.mockRestore());
+    withoutUnixSockets();
     const path = join(folder.path, 'audit.jsonl');
     const problem = 'no Unix socket can be made there (EPERM); choose a path on a file system that has them';
     await expect(openLog({ path })).rejects.toMatchObject({
